@@ -1,0 +1,28 @@
+"""The command line: parse, call one function, print. One file per group of commands.
+
+Exit codes: 0 done, 1 an error or stopped, 2 wrong usage, 3 finished but some samples have no verdict (for `edit`: no edit).
+Environment variables are read here alone: `SPARKLE_JUDGE_URL` and `SPARKLE_JUDGE_API_KEY`.
+"""
+
+from __future__ import annotations
+
+import click
+
+from sparkle_bench import __version__
+from sparkle_bench.cli.look import judges, leaderboard, models, show
+from sparkle_bench.cli.work import download, edit, evaluate, judge
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="sparkle-bench")
+def cli() -> None:
+    """Judge instruction-guided video background replacement on Sparkle-Bench."""
+
+
+for command in (evaluate, edit, judge, leaderboard, show, models, judges, download):
+    cli.add_command(command)
+
+
+def main() -> None:
+    """Run the command line."""
+    cli(prog_name="sparkle-bench")

@@ -1,0 +1,145 @@
+"""Commands that only look or rebuild: `leaderboard`, `show`, `models`, `judges`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from sparkle_bench.cli import options as opt
+
+if TYPE_CHECKING:
+    from sparkle_bench.records import Edit, Judgment
+    from sparkle_bench.rubric import Rubric
+
+
+@click.command("leaderboard")
+@opt.root
+@opt.as_json
+@opt.one_line_errors
+def leaderboard(root: Path, as_json: bool) -> None:
+    """Rebuild every board from results/ alone: CSV, JSON, Markdown, figures and a page."""
+    from sparkle_bench import leaderboard as boards
+    from sparkle_bench.errors import StoreError
+    from sparkle_bench.store import Store
+
+    results = Store(root=root)
+    rebuilt = boards.rebuild(results)
+    if not rebuilt:
+        raise StoreError(
+            f"no judged results under {root / 'results'}; run `sparkle-bench eval` or `sparkle-bench judge` first"
+        )
+    paths = [str(results.board_dir(b.benchmark, b.judge_key) / "index.html") for b in rebuilt]
+    lines = [f"{path}  {len(board.rows)} models" for path, board in zip(paths, rebuilt, strict=True)]
+    click.echo(json.dumps({"boards": paths}, indent=2) if as_json else "\n".join(lines))
+
+
+@click.command("show")
+@click.argument("model")
+@click.argument("sample_id")
+@opt.root
+@opt.as_json
+@opt.one_line_errors
+def show(model: str, sample_id: str, root: Path, as_json: bool) -> None:
+    """Show all that is known of one sample of a result: the instruction, the edit, each judge's words and marks."""
+    from sparkle_bench.benchmark import suggestion
+    from sparkle_bench.errors import StoreError
+    from sparkle_bench.records import to_json
+    from sparkle_bench.rubric import rubric_from_data
+    from sparkle_bench.store import Store
+
+    results = Store(root=root)
+    if results.read_run(model) is None:
+        raise StoreError(f"no result {model!r} under {root / 'results'}; {suggestion(model, results.models())}")
+    samples = {sample.id: sample for sample in results.samples(model)}
+    if sample_id not in samples:
+        raise StoreError(f"no sample {sample_id!r} in {model}; {suggestion(sample_id, samples)}")
+    made = results.edits(model).get(sample_id)
+    verdicts: dict[str, list[Judgment]] = {}
+    rubrics: dict[str, Rubric] = {}
+    for key in results.judge_keys(model):
+        rubrics[key] = rubric_from_data((results.read_judge(model, key) or {})["rubric"])
+        verdicts[key] = [j for j in results.judgments(model, key).values() if j.sample_id == sample_id]
+    if as_json:
+        data: dict[str, Any] = {
+            "sample": to_json(samples[sample_id]),
+            "edit": to_json(made) if made else None,
+            "judgments": {key: [to_json(j) for j in found] for key, found in verdicts.items()},
+        }
+        click.echo(json.dumps(data, indent=2, ensure_ascii=False))
+        return
+    sample = samples[sample_id]
+    click.echo(f"{sample.id}  {sample.theme} / {sample.subtheme} / {sample.scene}\ninstruction: {sample.instruction}")
+    click.echo(_edit_line(made))
+    for key, found in verdicts.items():
+        for judgment in found:
+            click.echo(_verdict_lines(key, judgment, rubrics[key], made))
+
+
+def _edit_line(edit: Edit | None) -> str:
+    if edit is None:
+        return "edit: not attempted"
+    if edit.probe is None:
+        return f"edit: failed: {edit.error}"
+    p = edit.probe
+    return f"edit: {edit.video}  {p.width}x{p.height}, {p.frames} frames at {p.fps:g} fps, {edit.seconds:.1f} s"
+
+
+def _verdict_lines(key: str, judgment: Judgment, rubric: Rubric, edit: Edit | None) -> str:
+    from sparkle_bench.rubric import cap
+
+    stale = "" if edit and edit.sha256 == judgment.edit_sha256 else " (of an earlier video)"
+    lines = [f"judge {key}, repeat {judgment.repeat}{stale}, {judgment.attempts} attempts, {judgment.seconds:.1f} s"]
+    if judgment.reply:
+        lines += ["  reply:", *(f"    {line}" for line in judgment.reply.splitlines())]
+    if judgment.scores is None:
+        return "\n".join([*lines, f"  no verdict: {judgment.error}"])
+    capped = cap(judgment.scores, rubric)
+    for name in rubric.keys:
+        raw, mark = judgment.scores[name], capped[name]
+        lines.append(f"  {rubric.label(name):<30} {mark}" + (f" (raw {raw}, capped)" if raw != mark else ""))
+    return "\n".join(lines)
+
+
+@click.command("models")
+@opt.as_json
+@opt.one_line_errors
+def models(as_json: bool) -> None:
+    """List the models that `--model` knows, with their options."""
+    from sparkle_bench.editors import EDITORS, GROUP
+
+    _list(EDITORS, GROUP, "model", as_json=as_json)
+    if not as_json:
+        click.echo("\nAny other class with an edit(sample, out) method: --model module:Class")
+
+
+@click.command("judges")
+@opt.as_json
+@opt.one_line_errors
+def judges(as_json: bool) -> None:
+    """List the kinds of judges."""
+    from sparkle_bench.judges import GROUP, JUDGES
+
+    _list(JUDGES, GROUP, "judge", as_json=as_json, with_options=False)
+    if not as_json:
+        click.echo("\nName one with --judge-url URL and, where its server has several models, --judge-model ID.")
+
+
+def _list(table: dict[str, str], group: str, what: str, *, as_json: bool, with_options: bool = True) -> None:
+    from importlib.metadata import entry_points
+
+    from sparkle_bench.registry import accepted_options, find
+
+    rows = []
+    for name in [*table, *(point.name for point in entry_points(group=group))]:
+        cls = find(name, table, group=group, what=what)
+        about = (cls.__doc__ or "").strip().partition("\n")[0]
+        rows.append({"name": name, "about": about, "options": list(accepted_options(cls)) if with_options else []})
+    if as_json:
+        click.echo(json.dumps(rows, indent=2))
+        return
+    for row in rows:
+        options = f"  [{', '.join(row['options'])}]" if row["options"] else ""
+        click.echo(f"{row['name']:<12} {row['about']}{options}")

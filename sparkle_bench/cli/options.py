@@ -1,0 +1,151 @@
+"""Options that several commands share, and how an error becomes one line."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from sparkle_bench.errors import SparkleError
+
+F = TypeVar("F", bound=Callable[..., Any])
+FOLDER = click.Path(file_okay=False, path_type=Path)
+
+
+def one_line_errors(function: F) -> F:
+    """Turn a `SparkleError` into one line on standard error and exit code 1; so too for Ctrl-C."""
+
+    @functools.wraps(function)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return function(*args, **kwargs)
+        except SparkleError as error:
+            click.echo(f"error: {error}", err=True)
+        except KeyboardInterrupt:
+            click.echo("stopped; what was finished is on disk, run the same command to go on", err=True)
+        sys.exit(1)
+
+    return wrapped  # type: ignore[return-value]
+
+
+def together(*options: Callable[[F], F]) -> Callable[[F], F]:
+    """Return a decorator that adds options in the given order."""
+
+    def add(function: F) -> F:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return add
+
+
+def _shard(_: click.Context, __: click.Parameter, text: str | None) -> tuple[int, int]:
+    if text is None:
+        return (0, 1)
+    index, _slash, count = text.partition("/")
+    if not (index.isdigit() and count.isdigit() and int(index) < int(count)):
+        raise click.BadParameter(f"{text!r} is not i/n with i counted from 0, such as 0/4 to 3/4")
+    return int(index), int(count)
+
+
+def _pairs(_: click.Context, __: click.Parameter, texts: tuple[str, ...]) -> dict[str, str]:
+    pairs = dict.fromkeys(texts, "")
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not (name and equals):
+            raise click.BadParameter(f"{text!r} is not KEY=VALUE")
+        del pairs[text]
+        pairs[name] = value
+    return pairs
+
+
+root = click.option(
+    "--root",
+    type=FOLDER,
+    default=Path(),
+    show_default="the working directory",
+    help="Where prompts/, results/ and leaderboards/ live.",
+)
+as_json = click.option("--json", "as_json", is_flag=True, help="Print a summary for machines, as JSON.")
+
+selection = together(
+    click.option(
+        "--bench", type=FOLDER, default=Path("data/Sparkle-Bench"), show_default=True, help="The benchmark's folder."
+    ),
+    click.option("--theme", "themes", multiple=True, help="Only this theme. May be repeated."),
+    click.option("--only", "ids", multiple=True, metavar="ID", help="Only this sample. May be repeated."),
+    click.option("--limit", type=click.IntRange(min=1), help="Only the first so many samples."),
+    click.option(
+        "--shard",
+        callback=_shard,
+        metavar="i/n",
+        help="Every n-th sample from the i-th, counted from 0; for batch systems.",
+    ),
+    click.option("--workers", type=click.IntRange(min=1), help="Samples at once.  [default: 1 to edit, 8 to judge]"),
+)
+
+model = together(
+    click.option("--model", "model", required=True, help="The model under test; `sparkle-bench models` lists them."),
+    click.option("--name", help="The result's name.  [default: the model's]"),
+    click.option(
+        "--option",
+        "options",
+        multiple=True,
+        callback=_pairs,
+        metavar="KEY=VALUE",
+        help="An option of the model. May be repeated.",
+    ),
+)
+
+judging = together(
+    click.option(
+        "--judge-url",
+        envvar="SPARKLE_JUDGE_URL",
+        metavar="URL",
+        help="The judge's address, such as http://127.0.0.1:8000/v1.",
+    ),
+    click.option(
+        "--judge-model", metavar="ID", help="The judge as its server names it.  [default: the only one served]"
+    ),
+    click.option("--repeats", type=click.IntRange(min=1), default=1, show_default=True, help="Verdicts per edit."),
+    click.option(
+        "--media",
+        type=click.Choice(["frames", "mp4"]),
+        default="frames",
+        show_default=True,
+        help="Send frames of the same instants, or whole files.",
+    ),
+    click.option(
+        "--frames", type=click.IntRange(min=2), default=16, show_default=True, help="Frames per clip, an even number."
+    ),
+    click.option(
+        "--max-pixels",
+        type=click.IntRange(min=1024),
+        default=640 * 360,
+        show_default=True,
+        help="At most so many pixels a frame.",
+    ),
+    click.option(
+        "--constrain/--no-constrain",
+        default=None,
+        help="Force the reply's form.  [default: where the server offers it]",
+    ),
+    click.option("--server-clock", is_flag=True, help="Accept the server's own time labels for frames."),
+    click.option("--strict-parse", is_flag=True, help="Read replies as the authors' script does."),
+    click.option(
+        "--prompt",
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        help="Another prompt template: jinja2, or text with {edit_prompt}.",
+    ),
+    click.option(
+        "--timeout",
+        type=click.FloatRange(min=0.1),
+        default=300.0,
+        show_default=True,
+        help="Seconds to wait for a reply.",
+    ),
+)

@@ -1,0 +1,102 @@
+"""Videos that exist already: handed in as the authors' tree, as flat names, or through a manifest.
+
+For each sample the first of these counts: `{theme}/{subtheme}---{scene_with_underscores}/{id}_edited.mp4`,
+`{id}_edited.mp4`, `{id}.mp4`. A manifest is a CSV or JSONL file with `id` and `path`, the path relative to the manifest;
+given itself, or lying in the folder as `manifest.csv` or `manifest.jsonl`, it alone decides.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from sparkle_bench.benchmark import file_sha256
+from sparkle_bench.errors import EditorError, listed, one_line
+from sparkle_bench.records import Edit, Sample
+
+MANIFESTS = ("manifest.csv", "manifest.jsonl")
+
+
+class Folder:
+    """Finished videos: a folder in the authors' layout or with flat names, or a manifest."""
+
+    thread_safe = True
+
+    def __init__(self, *, path: Path) -> None:
+        """Look at a folder or manifest.
+
+        Args:
+            path: A folder of videos, or a manifest file (`.csv` or `.jsonl` with `id` and `path`).
+        """
+        if not path.exists():
+            raise EditorError(f"no folder or manifest at {path}")
+        self._path = path
+        inside = [path / name for name in MANIFESTS if (path / name).is_file()]
+        manifest = path if path.is_file() else inside[0] if inside else None
+        self._listed = _read_manifest(manifest) if manifest is not None else None
+
+    def describe(self) -> dict[str, str]:
+        """Return the folder's name; where it lies on this machine is nobody's business."""
+        return {"path": self._path.resolve().name}
+
+    def prepare(self, samples: Sequence[Sample]) -> None:
+        """Refuse a folder in which nothing matches, showing what was expected beside what was found."""
+        if not samples or any(self.find(sample) for sample in samples):
+            return
+        found = sorted(str(p.relative_to(self._path)) for p in self._path.rglob("*.mp4")) if self._path.is_dir() else []
+        expected = [samples[0].edit_path, f"{samples[0].id}_edited.mp4", f"{samples[0].id}.mp4"]
+        raise EditorError(
+            f"none of the {len(samples)} samples has a video in {self._path}; expected {' or '.join(expected)}; "
+            f"found {listed(found) if found else 'no mp4 file'}"
+        )
+
+    def find(self, sample: Sample) -> Path | None:
+        """Return the sample's video, or None."""
+        if self._listed is not None:
+            return self._listed.get(sample.id)
+        names = (sample.edit_path, f"{sample.id}_edited.mp4", f"{sample.id}.mp4")
+        return next((self._path / name for name in names if (self._path / name).is_file()), None)
+
+    def is_current(self, sample: Sample, edit: Edit) -> bool:
+        """Whether the video handed in is still the one that was taken."""
+        found = self.find(sample)
+        return found is not None and found.is_file() and file_sha256(found) == edit.sha256
+
+    def edit(self, sample: Sample, out: Path) -> None:
+        """Copy the sample's video.
+
+        Raises:
+            EditorError: There is none.
+        """
+        found = self.find(sample)
+        if found is None:
+            raise EditorError(
+                f"no video for {sample.id}; expected {Path(sample.edit_path).name} in the folder handed in"
+            )
+        try:
+            shutil.copyfile(found, out)
+        except OSError as error:
+            raise EditorError(f"cannot read the video of {sample.id}: {error.strerror}") from error
+
+
+def _read_manifest(path: Path) -> dict[str, Path]:
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        if path.suffix == ".jsonl":
+            rows = [json.loads(line) for line in text.splitlines() if line.strip()]
+        elif path.suffix == ".csv":
+            rows = list(csv.DictReader(text.splitlines()))
+        else:
+            raise EditorError(f"{path} is neither a folder nor a manifest (.csv or .jsonl with id and path)")
+        pairs = [(str(row["id"]), path.parent / str(row["path"])) for row in rows]
+    except (OSError, ValueError, csv.Error) as error:
+        raise EditorError(f"the manifest {path} cannot be read: {one_line(error)}") from error
+    except (KeyError, TypeError) as error:
+        raise EditorError(f"the manifest {path} needs the fields id and path in every row") from error
+    videos = dict(pairs)
+    if len(videos) != len(pairs):
+        raise EditorError(f"the manifest {path} names an id more than once")
+    return videos

@@ -1,0 +1,75 @@
+"""The exception tree.
+
+    SparkleError                 one line, exit code 1
+    ├── BenchmarkError           benchmark data missing or malformed
+    ├── StoreError               results/ cannot be read, or another run is writing there
+    ├── PromptError              a rubric or prompt template is missing or malformed
+    ├── VideoError               a file cannot be decoded or written     → recorded on the sample
+    ├── EditorError              an edit failed                          → recorded on the Edit
+    ├── VerdictError             the reply is not one mark per dimension → asked again, then recorded
+    ├── RequestFailed            one request failed after its retries    → recorded on the Judgment
+    └── JudgeUnavailable         server down, wrong model, bad key       → stops the run at once
+
+Every message is one line: what is wrong, with which thing, and what to do next.
+"""
+
+from __future__ import annotations
+
+
+class SparkleError(Exception):
+    """Anything the program reports as one line instead of a traceback."""
+
+
+class BenchmarkError(SparkleError):
+    """The benchmark's files are missing or malformed."""
+
+
+class StoreError(SparkleError):
+    """`results/` cannot be read or written, or another run holds it."""
+
+
+class PromptError(SparkleError):
+    """A rubric or a prompt template is missing or malformed."""
+
+
+class VideoError(SparkleError):
+    """A video cannot be decoded or written."""
+
+
+class EditorError(SparkleError):
+    """An edit failed, or an editor cannot be built."""
+
+
+class VerdictError(SparkleError):
+    """A judge's reply is not exactly one whole mark per dimension."""
+
+
+class RequestFailed(SparkleError):
+    """One request to the judge failed after its bounded retries.
+
+    Attributes:
+        failures: One line for every attempt.
+        systemic: True when the cause may lie with the server, not the sample (it counts towards stopping the run).
+    """
+
+    def __init__(self, message: str, *, failures: tuple[str, ...] = (), systemic: bool = True) -> None:
+        super().__init__(message)
+        self.failures = failures
+        self.systemic = systemic
+
+
+class JudgeUnavailable(SparkleError):
+    """The judge cannot be used at all; the run stops at once."""
+
+
+def one_line(text: object, *, limit: int = 300) -> str:
+    """Return `text` on one line of at most `limit` characters, for messages and records."""
+    flat = " ".join(str(text).split())
+    return flat if len(flat) <= limit else flat[: limit - 1] + "…"
+
+
+def listed(items: list[str], *, first: int = 3) -> str:
+    """Return the first few of `items` and the count of the rest: `a, b, c and 4 more`."""
+    rest = len(items) - first
+    head = ", ".join(items[:first])
+    return f"{head} and {rest} more" if rest > 0 else head

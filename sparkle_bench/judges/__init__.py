@@ -1,0 +1,93 @@
+"""The `Judge` protocol, what a judge answers, the judge key and the table of judges.
+
+A judge answers with text; reading marks from it is `rubric.parse`, a pure function, so a stored reply can be read again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from sparkle_bench.records import Sample
+from sparkle_bench.store import slug
+from sparkle_bench.video import Pair, Sampling
+
+JUDGES: dict[str, str] = {
+    "openai": "sparkle_bench.judges.openai:OpenAIJudge",
+}
+GROUP = "sparkle_bench.judges"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """What a judge answered to one question.
+
+    Attributes:
+        text: Verbatim.
+        prompt_tokens: As the server counted them, or None.
+        completion_tokens: As the server counted them, or None.
+        failures: One line for every request that failed before this one.
+    """
+
+    text: str
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    failures: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """One thing to ask a judge.
+
+    Attributes:
+        sample: The sample in question.
+        prompt: The rendered prompt.
+        pair: The source and the edit, encoded.
+        seed: Seed of the judge's decoding.
+    """
+
+    sample: Sample
+    prompt: str
+    pair: Pair
+    seed: int
+
+
+class Judge(Protocol):
+    """Something that looks at a pair of clips and answers in words.
+
+    Attributes:
+        sampling: How clips become pictures; None to be given whole files.
+        seed: Seed of the first repeat.
+        identity: All that can change a verdict, as JSON data, except the prompt and the reader of replies.
+        notes: One line for each thing the reader of a board must know.
+    """
+
+    @property
+    def sampling(self) -> Sampling | None: ...  # noqa: D102
+
+    @property
+    def seed(self) -> int: ...  # noqa: D102
+
+    @property
+    def identity(self) -> Mapping[str, Any]: ...  # noqa: D102
+
+    @property
+    def notes(self) -> tuple[str, ...]: ...  # noqa: D102
+
+    def ask(self, question: Question) -> Reply:
+        """Answer one question.
+
+        Raises:
+            RequestFailed: This question got no answer.
+            JudgeUnavailable: The judge is out of reach; no question would get one.
+        """
+        ...
+
+
+def judge_key(identity: Mapping[str, Any]) -> str:
+    """Return a readable slug and a short hash of everything that can change a verdict."""
+    text = json.dumps(identity, sort_keys=True, ensure_ascii=False)
+    return f"{slug(str(identity.get('model', 'judge')))}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"

@@ -1,0 +1,244 @@
+"""Boards: one per benchmark and judge key, rebuilt from `results/` alone. Read-only on `results/` but for `scores.csv`.
+
+A board ranks complete results by their overall mean; equal means share a rank. Below the line, unranked, stand incomplete
+results, with bounds, and results made on another version of the benchmark than the board's (the one most results share).
+Nothing in a board depends on the clock: unchanged results give the same bytes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sparkle_bench import plots, report, store
+from sparkle_bench.errors import StoreError
+from sparkle_bench.rubric import Rubric, rubric_from_data
+from sparkle_bench.scoring import Bounds, Evidence, Summary, score_table, summarise
+from sparkle_bench.store import Store
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+DIGITS = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One result on a board.
+
+    Attributes:
+        model: The result's name.
+        summary: Its numbers.
+        run: Its `run.json`.
+        judge: Its `judge.json`.
+    """
+
+    model: str
+    summary: Summary
+    run: Mapping[str, Any]
+    judge: Mapping[str, Any]
+
+    @property
+    def version(self) -> str:
+        """The version of the benchmark that it was made on."""
+        return str(self.run["benchmark"]["digest"])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """An entry in its place.
+
+    Attributes:
+        rank: From 1, or None below the line.
+        why_unranked: Empty for a ranked row.
+        entry: The result.
+    """
+
+    rank: int | None
+    why_unranked: str
+    entry: Entry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Board:
+    """One leaderboard.
+
+    Attributes:
+        benchmark: The benchmark's name.
+        judge_key: Whose verdicts these are.
+        rubric: The dimensions.
+        themes: The themes, in the benchmark's order.
+        rows: Ranked ones first, best first.
+        judge: What every row's `judge.json` says alike: key, identity, notes.
+        version: The benchmark's version, its size and whether it is partial.
+    """
+
+    benchmark: str
+    judge_key: str
+    rubric: Rubric
+    themes: tuple[str, ...]
+    rows: tuple[Row, ...]
+    judge: Mapping[str, Any]
+    version: Mapping[str, Any]
+
+
+def rebuild(results: Store) -> list[Board]:
+    """Write every board that `results/` holds, and each result's `scores.csv`.
+
+    Raises:
+        StoreError: A file in `results/` is damaged.
+    """
+    groups: dict[tuple[str, str], list[Entry]] = {}
+    for model in results.models():
+        for key in results.judge_keys(model):
+            entry = read_entry(results, model, key)
+            groups.setdefault((str(entry.run["benchmark"]["name"]), key), []).append(entry)
+    boards = [_board(name, key, entries) for (name, key), entries in sorted(groups.items())]
+    for board in boards:
+        _write(results, board)
+    if boards:
+        store.write(results.root / "leaderboards" / "index.html", report.index(boards).encode())
+    return boards
+
+
+def read_entry(results: Store, model: str, judge_key: str) -> Entry:
+    """Score one result under one judge and write its `scores.csv`.
+
+    Raises:
+        StoreError: There is no such result, or it is damaged.
+    """
+    run, judge = results.read_run(model), results.read_judge(model, judge_key)
+    if run is None or judge is None:
+        raise StoreError(f"results/{model} has no verdicts of {judge_key}")
+    rubric = rubric_from_data(judge["rubric"])
+    table = score_table(evidence(results, model, judge_key, judge), rubric)
+    store.write(results.judged_dir(model, judge_key) / "scores.csv", table.to_csv(index=False).encode())
+    return Entry(model=model, summary=summarise(table, rubric), run=run, judge=judge)
+
+
+def evidence(results: Store, model: str, judge_key: str, judge: Mapping[str, Any]) -> Evidence:
+    """Return all that is on disk of one model under one judge."""
+    return Evidence(
+        samples=results.samples(model),
+        edits=results.edits(model),
+        judgments=results.judgments(model, judge_key),
+        repeats=int(judge["repeats"]),
+    )
+
+
+def _board(name: str, key: str, entries: Sequence[Entry]) -> Board:
+    versions = Counter(entry.version for entry in entries)
+    # Most results first, then the larger benchmark, then the hash: the choice must not depend on file order.
+    main = max(entries, key=lambda e: (versions[e.version], e.summary.of, e.version))
+    rows = _ranked([e for e in entries if e.version == main.version])
+    rows += _unranked([e for e in entries if e.version != main.version], "another version of the benchmark")
+    return Board(
+        benchmark=name,
+        judge_key=key,
+        rubric=rubric_from_data(main.judge["rubric"]),
+        themes=tuple(main.summary.themes),
+        rows=tuple(rows),
+        judge={field: main.judge[field] for field in ("key", "identity", "notes")},
+        version=main.run["benchmark"],
+    )
+
+
+def _ranked(entries: Sequence[Entry]) -> list[Row]:
+    complete = sorted((e for e in entries if e.summary.complete), key=lambda e: (-e.summary.overall.low, e.model))
+    rows: list[Row] = []
+    for place, entry in enumerate(complete, 1):
+        tied = rows and abs(rows[-1].entry.summary.overall.low - entry.summary.overall.low) < 1e-9
+        rows.append(Row(rank=rows[-1].rank if tied else place, why_unranked="", entry=entry))
+    return rows + _unranked([e for e in entries if not e.summary.complete], "incomplete")
+
+
+def _unranked(entries: Sequence[Entry], why: str) -> list[Row]:
+    ordered = sorted(entries, key=lambda e: (-e.summary.overall.low, e.model))
+    return [Row(rank=None, why_unranked=f"{why}: {missing(e.summary)}", entry=e) for e in ordered]
+
+
+def missing(summary: Summary) -> str:
+    """Say in words what of a result is missing."""
+    parts = [
+        f"{summary.no_verdict} without verdict" * bool(summary.no_verdict),
+        f"{summary.unattempted} not attempted" * bool(summary.unattempted),
+    ]
+    return ", ".join(filter(None, parts)) or f"{summary.of} samples"
+
+
+# -- formats ---------------------------------------------------------------------------------------------------------
+
+
+def to_frame(board: Board) -> pd.DataFrame:
+    """Return the board as a table of plain values; unranked rows have no overall but its bounds."""
+    import pandas as pd
+
+    frame: pd.DataFrame = pd.DataFrame([_values(board, row) for row in board.rows])
+    return frame
+
+
+def _values(board: Board, row: Row) -> dict[str, Any]:
+    entry, summary = row.entry, row.entry.summary
+    return {
+        "rank": "" if row.rank is None else row.rank,
+        "model": entry.model,
+        "overall": _number(summary.overall.value),
+        **{key: _number(bounds.value) for key, bounds in summary.dimensions.items()},
+        **{theme: _number(_theme(summary, theme).value) for theme in board.themes},
+        "n": summary.scored,
+        "of": summary.of,
+        "overall_low": _number(summary.overall.low),
+        "overall_high": _number(summary.overall.high),
+        "scored_overall": _number(summary.scored_overall),
+        "no_edit": summary.no_edit,
+        "no_verdict": summary.no_verdict,
+        "not_attempted": summary.unattempted,
+        "cap_bound": _number(summary.cap_bound),
+        "repeats": entry.judge["repeats"],
+        "date": str(entry.judge["date"])[:10],
+        "code_version": entry.run["code_version"],
+        "unranked": row.why_unranked,
+    }
+
+
+def _theme(summary: Summary, theme: str) -> Bounds:
+    return summary.themes.get(theme, Bounds(low=float("nan"), high=float("nan")))
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None or value != value else f"{value:.{DIGITS}f}"
+
+
+def to_json(board: Board) -> str:
+    """Return the board as JSON: what it stands on, then its rows with the bounds of every cell."""
+    rows = []
+    for row in board.rows:
+        summary = row.entry.summary
+        cells = {"overall": summary.overall, **summary.dimensions, **summary.themes}
+        bounds = {name: [round(b.low, DIGITS), round(b.high, DIGITS)] for name, b in cells.items()}
+        rows.append({**_values(board, row), "rank": row.rank, "bounds": bounds, "editor": row.entry.run["editor"]})
+    head = {
+        "benchmark": board.version,
+        "judge": board.judge,
+        "dimensions": _labels(board),
+        "themes": list(board.themes),
+    }
+    return json.dumps({**head, "rows": rows}, indent=2, ensure_ascii=False) + "\n"
+
+
+def _labels(board: Board) -> dict[str, str]:
+    return {dimension.key: dimension.label for dimension in board.rubric.dimensions}
+
+
+def _write(results: Store, board: Board) -> None:
+    folder = results.board_dir(board.benchmark, board.judge_key)
+    store.write(folder / "leaderboard.csv", to_frame(board).to_csv(index=False).encode())
+    store.write(folder / "leaderboard.json", to_json(board).encode())
+    store.write(folder / "leaderboard.md", report.markdown(board).encode())
+    for name, figure in plots.figures(board).items():
+        for kind in ("png", "svg"):
+            store.write(folder / "figures" / f"{name}.{kind}", plots.render(figure, kind))
+    store.write(folder / "index.html", report.page(board).encode())

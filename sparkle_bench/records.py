@@ -1,0 +1,209 @@
+"""What is on disk between two stages: `Sample`, `Edit`, `Judgment` and their JSON form. Pure.
+
+Records are frozen. A failure is a record too: `Edit` and `Judgment` hold either a result or an error, never both.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sparkle_bench.errors import StoreError
+from sparkle_bench.rubric import Scores
+
+SCENE_SEPARATOR = "---"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """One task of a benchmark: a source video and what to do with it.
+
+    Attributes:
+        id: Unique in the benchmark, such as `Sparkle_time_000367`.
+        benchmark: The benchmark's name, which is also its rubric's.
+        theme: First level of the label, such as `time`.
+        subtheme: Second level, such as `dawn`.
+        scene: Third level, such as `morning mist rolling over terrain`.
+        instruction: What the editing model is asked to do.
+        source: The source video's path inside the benchmark's folder, with forward slashes.
+        sha256: The source file's hash, hexadecimal.
+        root: The benchmark's folder on this machine; never written to disk.
+    """
+
+    id: str
+    benchmark: str
+    theme: str
+    subtheme: str
+    scene: str
+    instruction: str
+    source: str
+    sha256: str
+    root: Path = dataclasses.field(default=Path(), compare=False, repr=False)
+
+    @property
+    def source_path(self) -> Path:
+        """Where the source video is on this machine."""
+        return self.root / self.source
+
+    @property
+    def edit_path(self) -> str:
+        """The edit's place in the authors' layout: `theme/subtheme---scene_with_underscores/id_edited.mp4`."""
+        scene = self.scene.replace(" ", "_")
+        return f"{self.theme}/{self.subtheme}{SCENE_SEPARATOR}{scene}/{self.id}_edited.mp4"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probe:
+    """What a video file holds, from its packets and headers.
+
+    Attributes:
+        frames: Number of frames.
+        fps: Frames per second.
+        width: Pixels.
+        height: Pixels.
+    """
+
+    frames: int
+    fps: float
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edit:
+    """One edited video, or why there is none.
+
+    Attributes:
+        sample_id: The sample that was edited.
+        video: Path of the file inside the model's result folder, with forward slashes.
+        sha256: The file's hash, hexadecimal; it ties verdicts to these exact bytes.
+        probe: What the file holds.
+        seconds: How long the edit took.
+        error: One line, or None.
+        error_type: The exception's class name, or None.
+    """
+
+    sample_id: str
+    video: str | None = None
+    sha256: str | None = None
+    probe: Probe | None = None
+    seconds: float = 0.0
+    error: str | None = None
+    error_type: str | None = None
+
+    def __post_init__(self) -> None:
+        whole = self.video is not None and self.sha256 is not None and self.probe is not None
+        empty = self.video is None and self.sha256 is None and self.probe is None
+        if not (whole if self.error is None else empty):
+            raise StoreError(f"an Edit of {self.sample_id} needs a video, its hash and probe, or an error; not both")
+
+    @property
+    def ok(self) -> bool:
+        """Whether there is a video."""
+        return self.error is None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgment:
+    """What the judge said about one edit: raw marks, or why there are none.
+
+    Attributes:
+        sample_id: The sample whose edit was judged.
+        edit_sha256: Hash of the exact file that was judged.
+        repeat: 0 for the first verdict, 1 for the second, …
+        reply: The judge's last reply, verbatim; None if none arrived.
+        scores: Raw marks, never capped.
+        error: One line, or None.
+        error_type: The exception's class name, or None. `VideoError` means that the edit cannot be read.
+        attempts: Requests sent, the successful one included.
+        failures: One line for every attempt that failed.
+        prompt_tokens: As the server counted them, or None.
+        completion_tokens: As the server counted them, or None.
+        seconds: From the first request to the verdict, waiting included.
+    """
+
+    sample_id: str
+    edit_sha256: str
+    repeat: int = 0
+    reply: str | None = None
+    scores: Scores | None = None
+    error: str | None = None
+    error_type: str | None = None
+    attempts: int = 1
+    failures: tuple[str, ...] = ()
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    seconds: float = 0.0
+
+    def __post_init__(self) -> None:
+        if (self.scores is None) == (self.error is None):
+            raise StoreError(f"a Judgment of {self.sample_id} needs either scores or an error, never both")
+
+    @property
+    def ok(self) -> bool:
+        """Whether there are marks."""
+        return self.scores is not None
+
+    @property
+    def key(self) -> tuple[str, str, int]:
+        """What is judged once: sample, exact file, repeat."""
+        return (self.sample_id, self.edit_sha256, self.repeat)
+
+
+Record = Sample | Edit | Judgment
+
+
+def to_json(record: Record) -> dict[str, Any]:
+    """Return the record as JSON data; its names are the field names, empty fields are left out."""
+    data: dict[str, Any] = {}
+    for field in dataclasses.fields(record):
+        value = getattr(record, field.name)
+        if field.name == "root" or value is None or value == ():
+            continue
+        if isinstance(value, Scores):
+            value = dict(value.marks)
+        elif isinstance(value, Probe):
+            value = dataclasses.asdict(value)
+        data[field.name] = value
+    return data
+
+
+def sample_from_json(data: Mapping[str, Any], root: Path = Path()) -> Sample:
+    """Read a sample; `root` is the benchmark's folder on this machine.
+
+    Raises:
+        TypeError: A field is missing or unknown.
+    """
+    return Sample(**data, root=root)
+
+
+def edit_from_json(data: Mapping[str, Any]) -> Edit:
+    """Read an edit.
+
+    Raises:
+        TypeError: A field is missing or unknown.
+        StoreError: It holds both a result and an error, or neither.
+    """
+    probe = data.get("probe")
+    return Edit(**{**data, "probe": Probe(**probe) if probe is not None else None})
+
+
+def judgment_from_json(data: Mapping[str, Any]) -> Judgment:
+    """Read a judgment.
+
+    Raises:
+        TypeError: A field is missing or unknown.
+        StoreError: It holds both scores and an error, or neither.
+        VerdictError: A mark is not a whole number.
+    """
+    scores = data.get("scores")
+    return Judgment(
+        **{
+            **data,
+            "scores": Scores(marks=scores) if scores is not None else None,
+            "failures": tuple(data.get("failures", ())),
+        }
+    )

@@ -1,0 +1,81 @@
+"""Turning a name into an object: built-in tables, `module:Class` and Python entry points take one road.
+
+A table is a plain dict `{"name": "package.module:Class"}`. Outsiders pass `module:Class` or register an entry point in the
+table's group. Options are the constructor's keywords; one it does not have is refused with the list of those it has.
+"""
+
+from __future__ import annotations
+
+import inspect
+import typing
+from collections.abc import Mapping
+from importlib import import_module
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+from sparkle_bench.benchmark import suggestion
+from sparkle_bench.errors import EditorError, one_line
+
+
+def find(name: str, table: Mapping[str, str], *, group: str, what: str) -> type[Any]:
+    """Return the class called `name`: built in, installed as an entry point of `group`, or `module:Class`.
+
+    Raises:
+        EditorError: There is none; the message offers near misses and the list.
+    """
+    address = table.get(name, name)
+    if ":" not in address:
+        plugins = {point.name: point.value for point in entry_points(group=group)}
+        if name not in plugins:
+            names = [*table, *plugins]
+            raise EditorError(f"no {what} called {name!r}; {suggestion(name, names)}; or pass module:Class")
+        address = plugins[name]
+    module, _, attribute = address.partition(":")
+    try:
+        found = getattr(import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise EditorError(f"cannot load {address}: {one_line(error)}") from error
+    if not inspect.isclass(found):
+        raise EditorError(f"{address} is not a class")
+    return found
+
+
+def build(cls: type[Any], options: Mapping[str, str]) -> Any:
+    """Construct `cls` with options given as text, converted to the types its constructor names.
+
+    Raises:
+        EditorError: An option is unknown, missing or not of its type.
+    """
+    known = accepted_options(cls)
+    for name in options:
+        if name not in known:
+            raise EditorError(f"{cls.__name__} has no option {name!r}; known: {', '.join(known) or 'none'}")
+    missing = [n for n, p in known.items() if p.default is inspect.Parameter.empty and n not in options]
+    if missing:
+        raise EditorError(f"{cls.__name__} needs --option {missing[0]}=…")
+    hints = typing.get_type_hints(cls.__init__)
+    return cls(**{name: _convert(name, text, hints.get(name, str)) for name, text in options.items()})
+
+
+def accepted_options(cls: type[Any]) -> dict[str, inspect.Parameter]:
+    """Return the constructor's keywords by name."""
+    if cls.__init__ is object.__init__:
+        return {}
+    parameters = list(inspect.signature(cls.__init__).parameters.values())[1:]
+    return {p.name: p for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
+
+
+def _convert(name: str, text: str, kind: Any) -> Any:
+    truths = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
+    if kind is bool:
+        if text.lower() not in truths:
+            raise EditorError(f"option {name}={text!r} is neither true nor false")
+        return truths[text.lower()]
+    for plain in (int, float, Path):
+        if kind is plain or plain in typing.get_args(kind):
+            try:
+                return plain(text)
+            except ValueError as error:
+                raise EditorError(f"option {name}={text!r} is not a {plain.__name__}") from error
+    return text

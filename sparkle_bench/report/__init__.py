@@ -1,0 +1,70 @@
+"""A board in words: Markdown and a static page, from templates. Read-only on everything."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from typing import TYPE_CHECKING
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
+from sparkle_bench.scoring import Bounds
+
+if TYPE_CHECKING:
+    from sparkle_bench.leaderboard import Board
+
+
+def markdown(board: Board) -> str:
+    """Return the board as Markdown."""
+    return _environment().get_template("board.md.j2").render(board=board)
+
+
+def page(board: Board) -> str:
+    """Return the board as a page that needs nothing but the figures beside it."""
+    return _environment().get_template("board.html.j2").render(board=board)
+
+
+def index(boards: Sequence[Board]) -> str:
+    """Return a page that links to all boards."""
+    return _environment().get_template("index.html.j2").render(boards=boards)
+
+
+def cell(bounds: Bounds | None, digits: int = 2) -> str:
+    """Return a mean, or the bounds between which it lies."""
+    if bounds is None:
+        return "–"
+    if bounds.value is not None:
+        return f"{bounds.value:.{digits}f}"
+    return f"{bounds.low:.{digits}f}–{bounds.high:.{digits}f}"
+
+
+def share(value: float | None) -> str:
+    """Return a share as a percentage."""
+    return "–" if value is None else f"{value:.0%}"
+
+
+def number(value: float | None) -> str:
+    """Return a number with two digits."""
+    return "–" if value is None else f"{value:.2f}"
+
+
+def escaped(text: object) -> str:
+    """Return text that cannot break out of a Markdown table's cell."""
+    flat = " ".join(str(text).split())
+    for character in "\\|`*_<>[]":
+        flat = flat.replace(character, f"\\{character}")
+    return flat
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("sparkle_bench.report"),
+        autoescape=select_autoescape(["html.j2"]),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters.update(cell=cell, share=share, number=number, escaped=escaped)
+    return environment
