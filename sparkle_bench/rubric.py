@@ -282,4 +282,5 @@ def reply_pattern(rubric: Rubric) -> str:
         raise PromptError(f"rubric {rubric.name!r}: only one-digit marks can be constrained")
     mark = f"[{rubric.lowest}-{rubric.highest}]"
     lines = [re.escape(dimension.label).replace("\\ ", " ") + f": {mark}" for dimension in rubric.dimensions]
-    return r"Brief reasoning: [^\n]{1,240}\n" + r"\n".join(lines)
+    # Printable ASCII only: a model can fill any other character class with bytes until it runs out of tokens.
+    return r"Brief reasoning: [ -~]{1,240}\n" + r"\n".join(lines)

@@ -68,6 +68,7 @@ class FakeJudge:
         labels: Whether time labels stand in the prompt, as for Qwen3-VL.
         label_shift: Added to every label, to make them wrong.
         key: The API key asked for, or None.
+        context: Tokens the model takes.
     """
 
     models: tuple[str, ...] = ("tiny-judge",)
@@ -82,6 +83,7 @@ class FakeJudge:
     labels: bool = True
     label_shift: float = 0.0
     key: str | None = None
+    context: int = 32768
     lock: threading.Lock = field(default_factory=threading.Lock)
     url: str = ""
 
@@ -125,7 +127,14 @@ class FakeJudge:
 
     def models_card(self) -> Answer:
         cards = [
-            {"id": name, "object": "model", "owned_by": self.owned_by, "root": f"/m/{name}"} for name in self.models
+            {
+                "id": name,
+                "object": "model",
+                "owned_by": self.owned_by,
+                "root": f"/m/{name}",
+                "max_model_len": self.context,
+            }
+            for name in self.models
         ]
         return Answer(body=json.dumps({"object": "list", "data": cards}).encode())
 

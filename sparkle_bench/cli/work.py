@@ -201,7 +201,7 @@ def _bench(benchmark: str, given: Mapping[str, Any]) -> Bench:
     transport = Transport(
         url=given["judge_url"], api_key=os.environ.get("SPARKLE_JUDGE_API_KEY"), timeout=given["timeout"]
     )
-    judge = probe.connect(transport, prompt.rubric, wishes)
+    judge = probe.connect(transport, prompt, wishes)
     return Bench(judge=judge, prompt=prompt, strict=given["strict_parse"], repeats=given["repeats"])
 
 

@@ -71,6 +71,10 @@ class Transport:
         timeout = httpx.Timeout(self.timeout, connect=min(10.0, self.timeout))
         object.__setattr__(self, "_client", httpx.Client(headers=headers, timeout=timeout, limits=limits))
 
+    def close(self) -> None:
+        """Hang up."""
+        self._client.close()
+
     @property
     def shown(self) -> str:
         """The address without user name and password."""
