@@ -153,7 +153,9 @@ def _rows(table: Path, theme: str) -> list[tuple[str, str, str]]:
         raise BenchmarkError(f"{table} is not a CSV table: {one_line(error)}") from error
     header = set(lines[0]) if lines else set(COLUMNS)
     _refuse("columns that are missing", [column for column in COLUMNS if column not in header], table)
-    short = [str(n) for n, line in enumerate(lines, 2) if not all(line[c] for c in COLUMNS) or None in line]
+    short = [
+        str(n) for n, line in enumerate(lines, 2) if not all((line[c] or "").strip() for c in COLUMNS) or None in line
+    ]
     _refuse("rows with empty or extra cells", short, table)
     _refuse("rows of another theme", [line["edited_type"] for line in lines if line["edited_type"] != theme], table)
     sources = [line["original_video"] for line in lines]
@@ -175,9 +177,10 @@ def _keywords(metadata: Path, theme: str) -> dict[str, tuple[str, str]]:
             record: dict[str, Any] = json.loads(line)
             sample_id, inner = record["id"], record["metadata"]
             subtheme, scene = inner["chosen_keyword"].split(": ", 1)
-            if inner["edit_type"] != theme or not is_inside(f"{subtheme}/{scene}/{sample_id}"):
+            named = isinstance(sample_id, str) and sample_id and subtheme.strip() and scene.strip()
+            if not named or inner["edit_type"] != theme or not is_inside(f"{subtheme}/{scene}/{sample_id}"):
                 raise ValueError
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             bad.append(f"line {number}")
             continue
         if sample_id in labels:

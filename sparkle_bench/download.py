@@ -48,7 +48,6 @@ def download(
             published ones.
     """
     from huggingface_hub import HfApi, snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
 
     chosen = tuple(themes)
     patterns = [
@@ -56,11 +55,11 @@ def download(
     ]
     try:
         commit = _pinned(folder, revision) or str(HfApi(endpoint=endpoint).dataset_info(repo, revision=revision).sha)
-        _pin(folder, repo, commit)
+        _pin(folder, repo, commit, asked=revision)
         snapshot_download(
             repo, repo_type="dataset", revision=commit, local_dir=folder, allow_patterns=patterns, endpoint=endpoint
         )
-    except (HfHubHTTPError, OfflineModeIsEnabled, OSError, ValueError) as error:
+    except _hub_errors() as error:
         raise BenchmarkError(
             f"cannot download {repo}: {one_line(error)}; run the same command again, it goes on where it stopped"
         ) from error
@@ -72,19 +71,39 @@ def download(
     return Downloaded(benchmark=benchmark, revision=commit)
 
 
+def _hub_errors() -> tuple[type[Exception], ...]:
+    """Return what a download may raise, the errors of the Hub client's own HTTP library included.
+
+    That library has changed from version to version; its most general error is a base of `HfHubHTTPError`.
+    """
+    from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
+
+    libraries = ("httpx", "httpx2", "requests")
+    bases = [
+        base
+        for base in HfHubHTTPError.__mro__
+        if issubclass(base, Exception) and base.__module__.partition(".")[0] in libraries
+    ]
+    return (*bases, HfHubHTTPError, OfflineModeIsEnabled, OSError, ValueError)
+
+
 def _pinned(folder: Path, revision: str | None) -> str | None:
     """Return the commit an earlier download settled on."""
     try:
-        pinned = str(json.loads((folder / PIN).read_text(encoding="utf-8"))["revision"])
+        pin = json.loads((folder / PIN).read_text(encoding="utf-8"))
+        commit, asked = str(pin["revision"]), pin.get("asked")
     except FileNotFoundError:
         return None
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise BenchmarkError(f"{folder / PIN} is damaged; remove it") from error
-    if revision is not None and not pinned.startswith(revision):
-        raise BenchmarkError(f"{folder} holds revision {pinned[:12]}, not {revision}; choose another folder")
-    return pinned
+    if revision not in (None, asked) and not commit.startswith(str(revision)):
+        raise BenchmarkError(f"{folder} holds revision {commit[:12]}, not {revision}; choose another folder")
+    return commit
 
 
-def _pin(folder: Path, repo: str, commit: str) -> None:
+def _pin(folder: Path, repo: str, commit: str, *, asked: str | None) -> None:
+    """Write down the commit, and by what name it was asked for, unless an earlier download has."""
+    if (folder / PIN).exists():
+        return
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / PIN).write_text(json.dumps({"repo": repo, "revision": commit}) + "\n", encoding="utf-8")
+    (folder / PIN).write_text(json.dumps({"repo": repo, "revision": commit, "asked": asked}) + "\n", encoding="utf-8")

@@ -69,7 +69,7 @@ def one_line(text: object, *, limit: int = 300) -> str:
 
 
 def listed(items: list[str], *, first: int = 3) -> str:
-    """Return the first few of `items` and the count of the rest: `a, b, c and 4 more`."""
+    """Return the first few of `items` on one line, and the count of the rest: `a, b, c and 4 more`."""
     rest = len(items) - first
-    head = ", ".join(items[:first])
+    head = ", ".join(item if item.isprintable() else repr(item) for item in items[:first])
     return f"{head} and {rest} more" if rest > 0 else head

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sparkle_bench import plots, report, store
-from sparkle_bench.errors import StoreError
+from sparkle_bench.errors import PromptError, StoreError
 from sparkle_bench.rubric import Rubric, rubric_from_data
 from sparkle_bench.scoring import Bounds, Evidence, Summary, score_table, summarise
 from sparkle_bench.store import Store
@@ -100,7 +100,7 @@ def rebuild(results: Store) -> list[Board]:
     for board in boards:
         _write(results, board)
     if boards:
-        store.write(results.root / "leaderboards" / "index.html", report.index(boards).encode())
+        store.write(results.boards_index(), report.index(boards).encode())
     return boards
 
 
@@ -113,10 +113,35 @@ def read_entry(results: Store, model: str, judge_key: str) -> Entry:
     run, judge = results.read_run(model), results.read_judge(model, judge_key)
     if run is None or judge is None:
         raise StoreError(f"results/{model} has no verdicts of {judge_key}")
-    rubric = rubric_from_data(judge["rubric"])
-    table = score_table(evidence(results, model, judge_key, judge), rubric)
+    _check_fields(f"results/{model}/run.json", run, RUN_FIELDS)
+    _check_fields(f"results/{model}/run.json", run["benchmark"], BENCHMARK_FIELDS)
+    _check_fields(f"results/{model}/judged/{judge_key}/judge.json", judge, JUDGE_FIELDS)
+    try:
+        rubric = rubric_from_data(judge["rubric"])
+        table = score_table(evidence(results, model, judge_key, judge), rubric)
+        summary = summarise(table, rubric)
+    except (PromptError, StoreError) as error:
+        raise StoreError(f"results/{model} cannot be scored: {error}") from error
     store.write(results.judged_dir(model, judge_key) / "scores.csv", table.to_csv(index=False).encode())
-    return Entry(model=model, summary=summarise(table, rubric), run=run, judge=judge)
+    return Entry(model=model, summary=summary, run=run, judge=judge)
+
+
+RUN_FIELDS: Mapping[str, type] = {"benchmark": dict, "editor": dict, "code_version": str}
+BENCHMARK_FIELDS: Mapping[str, type] = {"name": str, "digest": str, "samples": int, "partial": bool}
+JUDGE_FIELDS: Mapping[str, type] = {
+    "key": str,
+    "identity": dict,
+    "notes": list,
+    "rubric": dict,
+    "repeats": int,
+    "date": str,
+}
+
+
+def _check_fields(where: str, data: Mapping[str, Any], fields: Mapping[str, type]) -> None:
+    for name, kind in fields.items():
+        if not isinstance(data.get(name), kind):
+            raise StoreError(f"{where} has no usable field {name!r}; restore it or remove the folder")
 
 
 def evidence(results: Store, model: str, judge_key: str, judge: Mapping[str, Any]) -> Evidence:

@@ -23,6 +23,7 @@ _STYLE: Any = {
     "font.size": 9,
     "svg.hashsalt": "sparkle-bench",
     "svg.fonttype": "none",
+    "text.parse_math": False,  # a `$` in a name is a dollar
     "axes.spines.top": False,
     "axes.spines.right": False,
 }
@@ -67,9 +68,9 @@ def overall(board: Board) -> Figure:
 def radar(board: Board) -> Figure:
     """One radar of the dimensions per model; an incomplete result shows its lower bounds, dashed."""
     entries = [row.entry for row in board.rows][:MOST_RADARS]
-    columns = min(4, max(1, len(entries)))
+    columns = min(3, max(1, len(entries)))
     lines = math.ceil(len(entries) / columns)
-    figure = Figure(figsize=(3.4 * columns, 3.3 * lines + 0.4), layout="constrained")
+    figure = Figure(figsize=(3.8 * columns, 3.3 * lines + 0.4), layout="constrained")
     keys = board.rubric.keys
     angles = [2 * math.pi * n / len(keys) for n in range(len(keys))]
     for number, entry in enumerate(entries, 1):
@@ -128,8 +129,7 @@ def _title(board: Board, what: str) -> str:
 
 
 def _short(text: str, most: int = 28) -> str:
-    """Shorten a name, and keep matplotlib from reading `$` in it as mathematics."""
-    return (text if len(text) <= most else text[: most - 1] + "…").replace("$", r"\$")
+    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def _wrapped(label: str) -> str:

@@ -27,7 +27,7 @@ else:
 TEMPLATE = "judge.md.j2"
 RUBRIC = "rubric.toml"
 PLACEHOLDER = "{edit_prompt}"
-_PROBE = "put the subject {{ here }} {edit_prompt} 7f3a"
+_PROBE = 'put the <subject> "{{ here }}" & {edit_prompt} 7f3a'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +69,7 @@ class Prompt:
         try:
             template = _environment().from_string(self.text)
             return template.render(instruction=instruction, rubric=self.rubric)
-        except TemplateError as error:
+        except (TemplateError, ArithmeticError, TypeError, ValueError, LookupError, RecursionError) as error:
             raise PromptError(f"the prompt template {self.name} is malformed: {one_line(error)}") from error
 
 
@@ -90,7 +90,7 @@ def folder(benchmark: str, root: Path) -> Path:
     shipped = [package / "_data", package.parent]  # an installed wheel, then a checkout
     candidates = [base / "prompts" / benchmark for base in (root, *shipped)]
     for candidate in candidates:
-        if (candidate / RUBRIC).is_file():
+        if (candidate / RUBRIC).is_file() or (candidate / TEMPLATE).is_file():
             return candidate
     raise PromptError(f"no {RUBRIC} for the benchmark {benchmark!r}; looked in {candidates[0]} and the package")
 

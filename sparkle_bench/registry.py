@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from sparkle_bench.benchmark import suggestion
-from sparkle_bench.errors import EditorError, one_line
+from sparkle_bench.errors import EditorError, SparkleError, one_line
 
 
 def find(name: str, table: Mapping[str, str], *, group: str, what: str) -> type[Any]:
@@ -34,8 +34,8 @@ def find(name: str, table: Mapping[str, str], *, group: str, what: str) -> type[
     module, _, attribute = address.partition(":")
     try:
         found = getattr(import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
-        raise EditorError(f"cannot load {address}: {one_line(error)}") from error
+    except Exception as error:  # other people's code: whatever its import raises
+        raise EditorError(f"cannot load {address}: {type(error).__name__}: {one_line(error)}") from error
     if not inspect.isclass(found):
         raise EditorError(f"{address} is not a class")
     return found
@@ -55,7 +55,13 @@ def build(cls: type[Any], options: Mapping[str, str]) -> Any:
     if missing:
         raise EditorError(f"{cls.__name__} needs --option {missing[0]}=…")
     hints = typing.get_type_hints(cls.__init__)
-    return cls(**{name: _convert(name, text, hints.get(name, str)) for name, text in options.items()})
+    values = {name: _convert(name, text, hints.get(name, str)) for name, text in options.items()}
+    try:
+        return cls(**values)
+    except SparkleError:
+        raise
+    except Exception as error:  # other people's code: whatever its constructor raises
+        raise EditorError(f"{cls.__name__} cannot be built: {type(error).__name__}: {one_line(error)}") from error
 
 
 def accepted_options(cls: type[Any]) -> dict[str, inspect.Parameter]:

@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from types import MappingProxyType
 from typing import Any
 
-from sparkle_bench.errors import PromptError, VerdictError
+from sparkle_bench.errors import PromptError, VerdictError, one_line
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,14 +109,36 @@ def rubric_from_data(data: Mapping[str, Any]) -> Rubric:
     fields = dict(data)
     try:
         lowest, highest = fields.pop("scale")
-        dimensions = tuple(
-            Dimension(**{**d, "levels": tuple(d["levels"]), "aliases": tuple(d.get("aliases", ()))})
-            for d in fields.pop("dimensions")
-        )
-        principles = tuple(fields.pop("principles", ()))
+        dimensions = tuple(_dimension(d) for d in fields.pop("dimensions"))
+        principles = _texts(fields.pop("principles", ()))
         return Rubric(**fields, lowest=lowest, highest=highest, dimensions=dimensions, principles=principles)
     except (KeyError, TypeError, ValueError) as error:
-        raise PromptError(f"rubric {fields.get('name', '?')!r} is malformed: {error}") from error
+        raise PromptError(f"rubric {fields.get('name', '?')!r} is malformed: {one_line(error)}") from error
+
+
+def _dimension(data: Mapping[str, Any]) -> Dimension:
+    unknown = sorted(set(data) - {"key", "label", "question", "levels", "aliases"})
+    if unknown:
+        raise ValueError(f"a dimension has no field {unknown[0]!r}")
+    return Dimension(
+        key=_text(data["key"]),
+        label=_text(data["label"]),
+        question=_text(data["question"]),
+        levels=_texts(data["levels"]),
+        aliases=_texts(data.get("aliases", ())),
+    )
+
+
+def _texts(items: Any) -> tuple[str, ...]:
+    if not isinstance(items, (list, tuple)):
+        raise TypeError(f"{items!r} is not a list")
+    return tuple(map(_text, items))
+
+
+def _text(item: Any) -> str:
+    if not isinstance(item, str):
+        raise TypeError(f"{item!r} is not text")
+    return item
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,16 +191,17 @@ def _in_range(mark: int, label: str, rubric: Rubric) -> int:
 
 
 # What may stand around a label or a mark without meaning anything: spaces, markdown, quotes, brackets.
-_DECORATION = r"[ \t*_`~\"'“”‘’#>|\[\]]*"
+_DECORATION = r"[ \t\u00a0*_`~\"'“”‘’#>|\[\]]*"
 _SEPARATOR = r"(?:[:：=|]|[ \t][-–—][ \t])"
-_LEAD = re.compile(
-    rf"{_DECORATION}(?:\{{\s*[\"']?(?:score|mark|rating|value)[\"']?\s*[:=])?{_DECORATION}", re.IGNORECASE
-)
-_MARK = re.compile(
-    rf"(?P<number>[-+−]?\d+(?:[.,]\d+)?)(?P<vulgar>[½¼¾⅓⅔⅛])?"
-    rf"(?:{_DECORATION}(?:/|\bout of\b)[ \t]*(?P<scale>\d+(?:\.\d+)?))?"
-    rf"(?P<second>{_DECORATION}(?:(?:-|–|—|~|/|\bto\b|\bor\b|\band\b)[ \t]*|[ \t])\d)?"
-)
+_LEAD = re.compile(rf"{_DECORATION}\(?")
+# A mark inside an object of its own: `{"score": 4, "reason": "…"}`.
+_WRAPPER = re.compile(rf"{_DECORATION}\{{\s*[\"']?(?:score|mark|rating|value)[\"']?\s*[:=]", re.IGNORECASE)
+_NUMBER = re.compile(r"(?P<sign>[-+−]?)(?P<whole>\d+)(?P<fraction>[.,．٫]\d+)?")
+_SCALE = re.compile(rf"{_DECORATION}\(?[ \t]*(?:[/⁄∕]|(?:out )?of\b){_DECORATION}(\d+(?:\.\d+)?)", re.IGNORECASE)
+# Up to the next word or number, and a conjunction that would join it to the mark.
+_GAP = re.compile(r"(?P<signs>[\W_]*)(?P<joined>(?:or|to|and|through)\b[\W_]*)?", re.IGNORECASE)
+MOST_DIGITS = 9
+_COMMENT = re.compile(r"\d+[.)]?\s+[^\W\d_]")
 
 
 def parse(reply: str, rubric: Rubric) -> Scores:
@@ -205,24 +228,33 @@ def parse(reply: str, rubric: Rubric) -> Scores:
 def _last_mark(reply: str, dimension: Dimension, rubric: Rubric) -> int:
     found = None
     for match in _label_pattern(dimension).finditer(reply):
-        found = _mark_after(reply, match.end()) or found
+        found = _after(reply, match.end()) or found
     if found is None:
         raise VerdictError(f"no mark for {dimension.label}")
     return _value(found, dimension.label, rubric)
 
 
-def _mark_after(reply: str, start: int) -> re.Match[str] | None:
-    line, _, rest = reply[start : start + 400].partition("\n")
-    mark = _MARK.match(line[_span(_LEAD, line) :])
-    if mark is not None or line[_span(_LEAD, line) :].strip():
-        return mark
+def _after(reply: str, start: int) -> str | None:
+    """Return what stands after a label, from its number to the end of the line; None if it has no number."""
+    start += _end(_WRAPPER, reply[start : start + 100])
+    line = _line(reply, start)
+    text = line[_end(_LEAD, line) :]
+    if text.strip():
+        return text if _NUMBER.match(text) else None
     # Nothing after the separator: the next line decides, if a mark is all it holds (else it may be `2. Next label`).
-    below = rest.partition("\n")[0].strip()
-    mark = _MARK.match(below[_span(_LEAD, below) :])
-    return mark if mark is not None and not below[_span(_LEAD, below) + mark.end() :].strip("*_`.| ") else None
+    below = _line(reply, start + len(line) + 1).strip()
+    below = below[_end(_LEAD, below) :]
+    return below if _NUMBER.match(below) and not any(map(str.isalpha, below)) else None
 
 
-def _span(pattern: re.Pattern[str], text: str) -> int:
+def _line(text: str, start: int) -> str:
+    """Return what is left of the line that holds the character at `start`."""
+    end = text.find("\n", start)
+    return text[start:] if end < 0 else text[start:end]
+
+
+def _end(pattern: re.Pattern[str], text: str) -> int:
+    """Return where a match at the start of `text` ends, or 0."""
     match = pattern.match(text)
     return match.end() if match else 0
 
@@ -235,16 +267,38 @@ def _label_pattern(dimension: Dimension) -> re.Pattern[str]:
     return re.compile(rf"(?:{label}){_DECORATION}(?:\([^()\n]{{0,60}}\){_DECORATION})?{_SEPARATOR}", re.IGNORECASE)
 
 
-def _value(match: re.Match[str], label: str, rubric: Rubric) -> int:
-    text = match.group(0).strip()
-    if match["scale"] is not None and float(match["scale"]) != rubric.highest:
-        raise VerdictError(f"{label}: {text!r} is not on the scale {rubric.lowest} to {rubric.highest}")
-    if match["second"] is not None:
-        raise VerdictError(f"{label}: {text!r} is not one mark")
-    number = float(match["number"].replace("−", "-").replace(",", "."))
-    if match["vulgar"] is not None or not number.is_integer():
-        raise VerdictError(f"{label}: {text!r} is not a whole number")
-    return _in_range(int(number), label, rubric)
+def _value(text: str, label: str, rubric: Rubric) -> int:
+    """Return the one mark with which `text` begins, or say why it is none."""
+    shown = repr(text[:40].strip())
+    number = _NUMBER.match(text)
+    assert number is not None, "the caller looked"
+    rest = text[number.end() :]
+    if rest[:1].isalnum() or rest[:1] == "%" or (number["fraction"] or ".0")[1:].strip("0"):
+        raise VerdictError(f"{label}: {shown} is not a whole number")
+    scale = _SCALE.match(rest)
+    if scale is not None:
+        if float(scale[1]) != rubric.highest:
+            raise VerdictError(f"{label}: {shown} is not on the scale {rubric.lowest} to {rubric.highest}")
+        rest = rest[scale.end() :]
+    if _has_second(rest):
+        raise VerdictError(f"{label}: {shown} is not one mark")
+    if len(number["whole"]) > MOST_DIGITS:
+        raise VerdictError(f"{label}: {shown} is outside {rubric.lowest} to {rubric.highest}")
+    sign = -1 if number["sign"] in ("-", "−") else 1
+    return _in_range(sign * int(number["whole"]), label, rubric)
+
+
+def _has_second(rest: str) -> bool:
+    """Whether another number follows a mark as a range, a choice or a correction (`4-5`, `4 or 5`, `3 → 4`).
+
+    A number that begins a comment or the next item of a list (`4 (2 small halos)`, `4. 2. Next label`) is none.
+    """
+    gap = _GAP.match(rest)
+    assert gap is not None, "the pattern matches nothing too"
+    if not rest[gap.end() : gap.end() + 1].isnumeric():
+        return False
+    comment = gap["joined"] is None and gap["signs"].rstrip()[-1:] in ("(", ".", ";") and gap["signs"] != ""
+    return not (comment and _COMMENT.match(rest, gap.end()))
 
 
 def parse_strict(reply: str, rubric: Rubric) -> Scores:

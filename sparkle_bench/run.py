@@ -6,10 +6,10 @@ any instant; a record is on disk before the next stage can see it.
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import glob
 import os
-import platform
-import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sparkle_bench import __version__, editors, video
+from sparkle_bench import editors, video
 from sparkle_bench.benchmark import Benchmark, file_sha256
 from sparkle_bench.editors import Editor
 from sparkle_bench.errors import (
@@ -31,6 +31,7 @@ from sparkle_bench.errors import (
 )
 from sparkle_bench.judges import Judge, Question, Reply, judge_key
 from sparkle_bench.prompts import Prompt
+from sparkle_bench.provenance import code_version, hardware
 from sparkle_bench.records import Edit, Judgment, Sample
 from sparkle_bench.rubric import Scores, parse, parse_strict
 from sparkle_bench.store import Store
@@ -149,33 +150,43 @@ def _is_done(work: Work, editor: Editor, sample: Sample, edit: Edit | None) -> b
 
 def _edit_one(work: Work, editor: Editor, sample: Sample) -> Edit:
     out = work.store.video_path(work.model, sample)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    for leftover in out.parent.glob(f".{sample.id}.*.part.mp4"):
-        leftover.unlink(missing_ok=True)
     part = out.with_name(f".{sample.id}.{os.getpid()}.part.mp4")
     begun = time.monotonic()
     try:
+        _make_room(out, sample)
         editor.edit(sample, part)
         probe = video.probe(part)
         sha256 = file_sha256(part)
         _sync(part)
         part.replace(out)
     except Exception as error:  # the border to other people's editors: whatever they raise is this sample's outcome
-        part.unlink(missing_ok=True)
-        out.unlink(missing_ok=True)
-        reason = error if isinstance(error, SparkleError) else f"{type(error).__name__}: {error}"
-        return Edit(
-            sample_id=sample.id,
-            error=one_line(reason, limit=1000),
-            error_type=type(error).__name__,
-            seconds=round(time.monotonic() - begun, 3),
-        )
+        return _failed_edit(sample, error, time.monotonic() - begun, leftovers=(part, out))
     return Edit(
         sample_id=sample.id,
         video=out.relative_to(work.store.model_dir(work.model)).as_posix(),
         sha256=sha256,
         probe=probe,
         seconds=round(time.monotonic() - begun, 3),
+    )
+
+
+def _make_room(out: Path, sample: Sample) -> None:
+    """Make the edit's folder, and remove what a killed run left of this sample."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    for leftover in out.parent.glob(f".{glob.escape(sample.id)}.*.part.mp4"):
+        leftover.unlink(missing_ok=True)
+
+
+def _failed_edit(sample: Sample, error: Exception, seconds: float, *, leftovers: tuple[Path, ...]) -> Edit:
+    for path in leftovers:
+        with contextlib.suppress(OSError):
+            path.unlink()
+    reason = error if isinstance(error, SparkleError) else f"{type(error).__name__}: {error}"
+    return Edit(
+        sample_id=sample.id,
+        error=one_line(reason, limit=1000),
+        error_type=type(error).__name__,
+        seconds=round(seconds, 3),
     )
 
 
@@ -354,35 +365,3 @@ class _Breaker:
                 f"the judge gave no answer to {self._in_a_row} samples in a row; the last: {record.error}; "
                 "look at its log and run again"
             )
-
-
-# -- provenance ------------------------------------------------------------------------------------------------------
-
-
-@functools.cache
-def code_version() -> str:
-    """Return the package's version, with the commit when it runs from a git checkout."""
-    checkout = Path(__file__).parent.parent
-    if not (checkout / ".git").exists():
-        return __version__
-    command = ["git", "-C", str(checkout), "rev-parse", "--short=12", "HEAD"]
-    try:
-        commit = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
-    except (OSError, subprocess.SubprocessError):
-        return __version__
-    return f"{__version__}+g{commit}"
-
-
-def hardware() -> dict[str, Any]:
-    """Return what the edits are made on: system, processors, GPUs."""
-    try:
-        query = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
-        gpus = subprocess.run(query, capture_output=True, text=True, timeout=20, check=True).stdout.split("\n")
-    except (OSError, subprocess.SubprocessError):
-        gpus = []
-    return {
-        "system": f"{platform.system()} {platform.machine()}",
-        "python": platform.python_version(),
-        "cpus": os.cpu_count(),
-        "gpus": [name for name in gpus if name],
-    }

@@ -60,21 +60,31 @@ class Store:
         Raises:
             StoreError: The name cannot be a folder's.
         """
-        if not NAME.fullmatch(model):
-            raise StoreError(f"{model!r} cannot name a result; use letters, digits, dots, dashes and underscores")
-        return self.root / "results" / model
+        return self.root / "results" / _named(model)
 
     def video_path(self, model: str, sample: Sample) -> Path:
         """Return where a sample's edit belongs, in the benchmark authors' layout."""
         return self.model_dir(model) / "videos" / sample.edit_path
 
     def judged_dir(self, model: str, judge_key: str) -> Path:
-        """Return the folder of one judge's verdicts on a model."""
-        return self.model_dir(model) / "judged" / judge_key
+        """Return the folder of one judge's verdicts on a model.
+
+        Raises:
+            StoreError: A name cannot be a folder's.
+        """
+        return self.model_dir(model) / "judged" / _named(judge_key)
+
+    def boards_index(self) -> Path:
+        """Return the page that links to all boards."""
+        return self.root / "leaderboards" / "index.html"
 
     def board_dir(self, benchmark: str, judge_key: str) -> Path:
-        """Return the folder of one board."""
-        return self.root / "leaderboards" / benchmark / judge_key
+        """Return the folder of one board.
+
+        Raises:
+            StoreError: A name cannot be a folder's.
+        """
+        return self.root / "leaderboards" / _named(benchmark) / _named(judge_key)
 
     # -- what is there -------------------------------------------------------------------------------------------
 
@@ -163,6 +173,13 @@ class Store:
             raise busy from error
 
 
+def _named(name: str) -> str:
+    """Return a name if it can be a folder's."""
+    if not NAME.fullmatch(name):
+        raise StoreError(f"{name!r} cannot name a result; use letters, digits, dots, dashes and underscores")
+    return name
+
+
 def write(path: Path, content: bytes) -> bool:
     """Write a file whole or not at all, and only if its content changes.
 
@@ -215,7 +232,7 @@ def _read_lines(path: Path, read: Callable[[Mapping[str, Any]], R]) -> Iterator[
 def _append(path: Path, record: Record) -> None:
     from filelock import FileLock
 
-    line = json.dumps(to_json(record), ensure_ascii=False).encode() + b"\n"
+    line = json.dumps(to_json(record), ensure_ascii=False).encode(errors="backslashreplace") + b"\n"
     locks = path.parent / ".locks"
     locks.mkdir(parents=True, exist_ok=True)
     # Shards on one disk share the file, so each line is written under a lock of its own.

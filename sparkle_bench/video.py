@@ -30,8 +30,7 @@ MAX_FRAMES = 20_000
 MAX_FRAME_PIXELS = 4096 * 4096
 MAX_BYTES = 2 << 30
 MAX_RATIO = 200
-HEADER_SLACK = 0.98
-"""Headers may count a frame or two that an edit list hides; a lower share of frames than this is a cut-off file."""
+FORMATS = ("mov", "mp4", "m4a", "3gp", "3g2", "mj2", "matroska", "webm", "avi", "mpegts", "flv", "ogg")
 RATE_TOLERANCE = 0.25
 """How far the gap between two frames may be from the median gap, as a share of it, before the rate is variable."""
 
@@ -46,16 +45,36 @@ def probe(path: Path) -> Probe:
     import av
 
     try:
-        with av.open(str(path), metadata_errors="ignore") as container:
+        with _container(path) as container:
             if not container.streams.video:
                 raise VideoError(f"{path.name} has no video stream")
             stream = container.streams.video[0]
-            _check_size(path, stream.width, stream.height)
+            width, height = getattr(stream, "width", 0), getattr(stream, "height", 0)  # a codec nobody knows has none
+            _check_size(path, width, height)
             times = _packet_times(path, container, stream)
-            fps = _rate(path, times, stream)
-            return Probe(frames=len(times), fps=fps, width=stream.width, height=stream.height)
+            _check_count(path, len(times), stream.frames)
+            return Probe(frames=len(times), fps=_rate(path, times, stream), width=width, height=height)
     except (av.FFmpegError, OSError, ValueError) as error:
         raise VideoError(f"{path.name} is not a readable video: {_reason(error)}") from error
+
+
+def _container(path: Path, **options: str) -> Any:
+    """Open a file as one of the containers videos come in: a playlist could name other files."""
+    import av
+
+    allowed = {"format_whitelist": ",".join(FORMATS), "protocol_whitelist": "file"}
+    return av.open(f"file:{path}", metadata_errors="ignore", options={**allowed, **options})
+
+
+def _check_count(path: Path, found: int, promised: int) -> None:
+    """Refuse a file that holds fewer frames than its header promises, unless an edit list hides them on purpose."""
+    if found >= promised:
+        return
+    with _container(path, ignore_editlist="1") as container:
+        stream = container.streams.video[0]
+        whole = sum(1 for packet in container.demux(stream) if packet.size)
+    if whole < promised:
+        raise VideoError(f"{path.name} is truncated: its header promises {promised} frames, {whole} are there")
 
 
 def _reason(error: Exception) -> str:
@@ -97,10 +116,6 @@ def _packet_times(path: Path, container: Any, stream: Any) -> list[int]:
         times.append(time if time is not None else -1)
     if not times:
         raise VideoError(f"{path.name} has no frames")
-    if len(times) < HEADER_SLACK * stream.frames:
-        raise VideoError(
-            f"{path.name} is truncated: its header promises {stream.frames} frames, {len(times)} are there"
-        )
     return sorted(times)
 
 
@@ -158,8 +173,10 @@ def decoder() -> dict[str, str]:
 def smart_resize(height: int, width: int, *, factor: int, max_pixels: int, min_pixels: int = 0) -> tuple[int, int]:
     """Return the (height, width) nearest to the given one that a Qwen-VL processor leaves alone.
 
-    Both sides become multiples of `factor`, the area stays between `min_pixels` and `max_pixels`, and the aspect is
-    kept as closely as that allows. Equal to `qwen_vl_utils.smart_resize`, which is not imported since it needs torch.
+    Both sides become multiples of `factor`, the area stays between `min_pixels` and `max_pixels` (but for extreme
+    aspects, where no side falls below `factor`), and the aspect is kept as closely as that allows.
+
+    Equal to `qwen_vl_utils.smart_resize`, which is not imported since it needs torch.
 
     Raises:
         VideoError: One side is more than 200 times the other.
@@ -329,6 +346,8 @@ def write(path: Path, frames: Iterable[NDArray[np.uint8]], *, fps: float, crf: i
     """
     import av
 
+    if not 0 < fps < math.inf:
+        raise VideoError(f"cannot write {path.name} at {fps} frames per second")
     count = 0
     try:
         with av.open(str(path), "w", format="mp4", options={"movflags": "faststart"}) as container:

@@ -385,7 +385,7 @@ def empty_table(root: Path) -> None:
             append(
                 "time_metadata.jsonl", b'{"id": 7, "metadata": {"edit_type": "time", "chosen_keyword": "dawn: x"}}\n'
             ),
-            ["time_metadata.jsonl", "7"],
+            ["time_metadata.jsonl"],
             id="id: a number, one line more",
         ),
         pytest.param(set_id("a\nb"), ["time_metadata.jsonl"], id="id: a line break"),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 import time
@@ -26,6 +27,7 @@ from sparkle_bench.judges.transport import Transport
 from sparkle_bench.prompts import Prompt, load_prompt
 from sparkle_bench.store import Store
 from tests import cli
+from tests.resize_table import TABLE
 from tests.vllm_server import VllmServer, free_port
 
 pytestmark = pytest.mark.vllm
@@ -143,8 +145,15 @@ def serve(
 def server(vllm_python: Path, qwen3: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[VllmServer]:
     """A running Qwen3-VL."""
     log = tmp_path_factory.mktemp("log") / "vllm.log"
-    with VllmServer.start(vllm_python, qwen3, free_port(), log, "tiny-qwen3-vl") as running:
+    with VllmServer.start(vllm_python, qwen3, free_port(), log, "tiny-qwen3-vl", readme_options()) as running:
         yield running
+
+
+def readme_options() -> list[str]:
+    """Return what the README's `vllm serve MODEL …` passes, so that its line is a line that works."""
+    readme = (HERE.parent / "README.md").read_text(encoding="utf-8")
+    line = next(line for line in readme.splitlines() if line.startswith("vllm serve "))
+    return shlex.split(line)[3:]
 
 
 @pytest.fixture(scope="class")
@@ -314,19 +323,17 @@ class TestUntrusting:
             connect(untrusting.url, probe.Options(frames=40, server_clock=True))
 
 
-def test_smart_resize_is_that_of_qwen_vl_utils(vllm_python: Path) -> None:
-    from tests.resize_table import SIZES
-
+def test_the_table_of_sizes_is_that_of_qwen_vl_utils(vllm_python: Path) -> None:
+    """`test_video.py` compares ours with the table; here the table is compared with the original."""
     script = (
         "import json, sys\n"
         "from qwen_vl_utils.vision_process import smart_resize\n"
-        "print(json.dumps([smart_resize(h, w, f, lo, hi) for h, w, f, lo, hi in json.load(sys.stdin)]))"
+        "print(json.dumps([smart_resize(*size) for size in json.load(sys.stdin)]))"
     )
     env = {**os.environ, "PYTHONPATH": str(HERE / "vllm_env")}
-    asked = json.dumps([list(size) for size in SIZES])
+    asked = json.dumps([row[:5] for row in TABLE])
     done = subprocess.run(
         [str(vllm_python), "-c", script], input=asked, env=env, text=True, capture_output=True, check=True
     )
     theirs = [tuple(pair) for pair in json.loads(done.stdout.splitlines()[-1])]
-    ours = [video.smart_resize(h, w, factor=f, min_pixels=lo, max_pixels=hi) for h, w, f, lo, hi in SIZES]
-    assert ours == theirs
+    assert theirs == [(row.fitted_height, row.fitted_width) for row in TABLE]

@@ -6,6 +6,8 @@ Environment variables are read here alone: `SPARKLE_JUDGE_URL` and `SPARKLE_JUDG
 
 from __future__ import annotations
 
+import signal
+
 import click
 
 from sparkle_bench import __version__
@@ -24,5 +26,6 @@ for command in (evaluate, edit, judge, leaderboard, show, models, judges, downlo
 
 
 def main() -> None:
-    """Run the command line."""
+    """Run the command line; a batch system's SIGTERM stops it as Ctrl-C does."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     cli(prog_name="sparkle-bench")

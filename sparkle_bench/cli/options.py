@@ -25,8 +25,9 @@ def one_line_errors(function: F) -> F:
             return function(*args, **kwargs)
         except SparkleError as error:
             click.echo(f"error: {error}", err=True)
-        except KeyboardInterrupt:
-            click.echo("stopped; what was finished is on disk, run the same command to go on", err=True)
+        except KeyboardInterrupt as stop:
+            done = f" after {stop.args[0]}" if stop.args else ""
+            click.echo(f"stopped{done}; that is on disk, run the same command to go on", err=True)
         sys.exit(1)
 
     return wrapped  # type: ignore[return-value]

@@ -48,8 +48,12 @@ class Progress:
             self._bar.close()
             self._bar = None
 
+    def summary(self) -> str:
+        """Return how far the stage came."""
+        return f"{self._what} {self._done} of {self._total}, {self._failed} failed"
+
     def _line(self) -> str:
         seconds = max(1e-6, time.monotonic() - self._begun)
         rate = self._done / seconds
         left = (self._total - self._done) / rate
-        return f"{self._what}: {self._done} of {self._total}, {self._failed} failed, {rate:.2f}/s, {left:.0f} s left"
+        return f"{self.summary()}, {rate:.2f}/s, {left:.0f} s left"

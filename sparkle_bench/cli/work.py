@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -133,44 +134,39 @@ class _Task:
 
 
 def _edit(task: _Task) -> None:
-    from dataclasses import replace
-
     from sparkle_bench import run
 
     run.start(task.work.store, task.work.model, task.benchmark, task.made, now=_now())
-    progress = Progress("editing")
-    work = replace(
-        task.work,
-        workers=task.workers or 1,
-        on_start=progress.start,
-        on_record=lambda record: progress.step(ok=record.ok),
-    )
-    try:
+    with _stage(task, "editing", workers=task.workers or 1) as work:
         run.edit(work, task.made.editor)
+
+
+@contextmanager
+def _stage(task: _Task, what: str, *, workers: int) -> Iterator[Work]:
+    """Yield the work with its progress shown; Ctrl-C carries how far it came."""
+    progress = Progress(what)
+    try:
+        yield replace(
+            task.work,
+            workers=workers,
+            on_start=progress.start,
+            on_record=lambda record: progress.step(ok=record.ok),
+        )
+    except KeyboardInterrupt as stop:
+        raise KeyboardInterrupt(progress.summary()) from stop
     finally:
         progress.stop()
 
 
 def _judge(task: _Task, given: Mapping[str, Any]) -> None:
-    from dataclasses import replace
-
     from sparkle_bench import leaderboard, run
 
     bench = _bench(task.benchmark.name, given)
     for note in bench.judge.notes:
         click.echo(f"note: {note}", err=True)
     _edit(task)
-    progress = Progress("judging")
-    work = replace(
-        task.work,
-        workers=task.workers or JUDGE_WORKERS,
-        on_start=progress.start,
-        on_record=lambda record: progress.step(ok=record.ok),
-    )
-    try:
+    with _stage(task, "judging", workers=task.workers or JUDGE_WORKERS) as work:
         run.judge(work, bench, now=_now())
-    finally:
-        progress.stop()
     boards = leaderboard.rebuild(task.work.store)
     board = next(b for b in boards if b.judge_key == bench.key and b.benchmark == task.benchmark.name)
     lacking = _lacking(task, bench)

@@ -5,6 +5,7 @@ The command is split as a shell would split it, but no shell runs it: instructio
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import shlex
@@ -40,6 +41,8 @@ class Command:
             self._words = shlex.split(cmd)
         except ValueError as error:
             raise EditorError(f"the command cannot be split into words: {error}") from error
+        if not 0 < timeout < math.inf:
+            raise EditorError(f"a time limit of {timeout} s is none")
         used = {name for word in self._words for name in _PLACEHOLDER.findall(word)}
         for name in used - set(PLACEHOLDERS):
             raise EditorError(f"the command has an unknown placeholder {{{name}}}; known: {', '.join(PLACEHOLDERS)}")

@@ -83,20 +83,27 @@ class Folder:
 
 
 def _read_manifest(path: Path) -> dict[str, Path]:
+    """Return the video of each id.
+
+    Raises:
+        EditorError: The manifest cannot be read, lacks a field, or names an id twice.
+    """
+    if path.suffix not in (".csv", ".jsonl"):
+        raise EditorError(f"{path} is neither a folder nor a manifest (.csv or .jsonl with id and path)")
     try:
-        text = path.read_text(encoding="utf-8-sig")
-        if path.suffix == ".jsonl":
-            rows = [json.loads(line) for line in text.splitlines() if line.strip()]
-        elif path.suffix == ".csv":
-            rows = list(csv.DictReader(text.splitlines()))
-        else:
-            raise EditorError(f"{path} is neither a folder nor a manifest (.csv or .jsonl with id and path)")
-        pairs = [(str(row["id"]), path.parent / str(row["path"])) for row in rows]
-    except (OSError, ValueError, csv.Error) as error:
+        with path.open(encoding="utf-8-sig", newline="" if path.suffix == ".csv" else None) as file:
+            if path.suffix == ".csv":
+                rows = list(csv.DictReader(file))
+            else:
+                rows = [json.loads(line) for line in file if line.strip()]
+    except (OSError, ValueError, RecursionError, csv.Error) as error:
         raise EditorError(f"the manifest {path} cannot be read: {one_line(error)}") from error
-    except (KeyError, TypeError) as error:
-        raise EditorError(f"the manifest {path} needs the fields id and path in every row") from error
-    videos = dict(pairs)
-    if len(videos) != len(pairs):
-        raise EditorError(f"the manifest {path} names an id more than once")
+    videos: dict[str, Path] = {}
+    for number, row in enumerate(rows, 1):
+        sample_id, video = (row.get("id"), row.get("path")) if isinstance(row, dict) else (None, None)
+        if not (isinstance(sample_id, str) and sample_id and isinstance(video, str) and video):
+            raise EditorError(f"the manifest {path} needs the fields id and path in every row; row {number} lacks one")
+        if sample_id in videos:
+            raise EditorError(f"the manifest {path} names {sample_id} more than once")
+        videos[sample_id] = path.parent / video
     return videos

@@ -51,7 +51,7 @@ def number(value: float | None) -> str:
 def escaped(text: object) -> str:
     """Return text that cannot break out of a Markdown table's cell."""
     flat = " ".join(str(text).split())
-    for character in "\\|`*_<>[]":
+    for character in "\\|`*_<>[]$":
         flat = flat.replace(character, f"\\{character}")
     return flat
 

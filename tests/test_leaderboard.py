@@ -1,0 +1,617 @@
+"""Boards made from results on disk: ranks, bounds, formats that cannot be broken by what is in them, the same bytes twice."""
+
+from __future__ import annotations
+
+import csv
+import functools
+import hashlib
+import json
+import math
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import matplotlib.image
+import pandas as pd
+import pytest
+
+from sparkle_bench import plots, report
+from sparkle_bench.errors import StoreError
+from sparkle_bench.leaderboard import Board, Entry, Row, evidence, read_entry, rebuild
+from sparkle_bench.prompts import load_prompt
+from sparkle_bench.records import Edit, Judgment, Probe, Sample
+from sparkle_bench.rubric import Scores
+from sparkle_bench.scoring import score_table
+from sparkle_bench.store import Store
+
+PROMPT = load_prompt("sparkle", root=Path(__file__).parent.parent)
+KEYS = PROMPT.rubric.keys
+THEMES = ("location", "season", "time", "style")
+KEY, OTHER_KEY = "qwen3-vl-32b-1a2b3c4d", "qwen2.5-vl-7b-99887766"
+VERSION, OTHER_VERSION = "a1" * 32, "b2" * 32
+
+
+def a_sample(number: int, theme: str) -> Sample:
+    name = f"Sparkle_{theme}_{number:06d}"
+    return Sample(
+        id=name,
+        benchmark="sparkle",
+        theme=theme,
+        subtheme="beach",
+        scene="calm sea",
+        instruction="Put it on a beach.",
+        source=f"source_videos/{theme}/{name}.mp4",
+        sha256="0" * 64,
+    )
+
+
+SAMPLES = (a_sample(1, "location"), a_sample(2, "location"), *(a_sample(3, theme) for theme in THEMES[1:]))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """What a test wants on disk of one model under one judge.
+
+    Attributes:
+        marks: By sample: six marks, one mark for all six, `"failed"` edit, `"untried"`, or `"unanswered"` by the judge.
+        samples: The benchmark.
+        benchmark: Its name.
+        version: Its digest.
+        key: The judge key.
+        notes: The judge's notes.
+        code_version: As `run.json` has it.
+        date: As `judge.json` has it.
+        repeats: Verdicts per edit, all alike.
+    """
+
+    marks: Sequence[Sequence[int] | int | str]
+    samples: Sequence[Sample] = SAMPLES
+    benchmark: str = "sparkle"
+    version: str = VERSION
+    key: str = KEY
+    notes: Sequence[str] = ()
+    code_version: str = "0.1.0"
+    date: str = "2026-01-02T03:04:05+00:00"
+    repeats: int = 1
+
+
+def put(store: Store, model: str, result: Result) -> None:
+    """Write a result as the two stages do, without a video."""
+    version = {"name": result.benchmark, "digest": result.version, "samples": len(result.samples), "partial": True}
+    run = {
+        "model": model,
+        "benchmark": version,
+        "editor": {"name": "identity", "options": {}},
+        "code_version": result.code_version,
+        "hardware": {},
+        "date": result.date,
+    }
+    fresh = store.read_run(model) is None
+    if fresh:
+        store.write_run(model, run, tuple(result.samples))
+    judge = {
+        "key": result.key,
+        "identity": {"model": "Qwen/Qwen3-VL-32B-Instruct", "prompt": PROMPT.digest},
+        "notes": list(result.notes),
+        "rubric": PROMPT.rubric.to_data(),
+        "prompt": PROMPT.text,
+        "code_version": result.code_version,
+        "date": result.date,
+        "repeats": result.repeats,
+    }
+    store.write_judge(model, result.key, judge)
+    for sample, marks in zip(result.samples, result.marks, strict=True):
+        if fresh and marks != "untried":
+            store.append_edit(model, an_edit(sample, failed=marks == "failed"))
+        if marks not in ("failed", "untried"):
+            for repeat in range(result.repeats):
+                store.append_judgment(model, result.key, a_judgment(sample, marks, repeat))
+
+
+def an_edit(sample: Sample, *, failed: bool) -> Edit:
+    if failed:
+        return Edit(sample_id=sample.id, error="out of memory", error_type="RuntimeError")
+    probe = Probe(frames=33, fps=15.0, width=1280, height=704)
+    return Edit(sample_id=sample.id, video=f"videos/{sample.edit_path}", sha256="c3" * 32, probe=probe)
+
+
+def a_judgment(sample: Sample, marks: Sequence[int] | int | str, repeat: int) -> Judgment:
+    head = functools.partial(Judgment, sample_id=sample.id, edit_sha256="c3" * 32, repeat=repeat)
+    if isinstance(marks, str):
+        return head(error="the server answered 500", error_type="ServerFailed")
+    six = [marks] * 6 if isinstance(marks, int) else marks
+    return head(scores=Scores(marks=dict(zip(KEYS, six, strict=True))))
+
+
+MIXED = (5, 4, 3, 2, 1, 5)
+WORLD: dict[str, Result] = {
+    "gold": Result(marks=[5] * 5, notes=["Time labels are those of the clips."]),
+    "silver-b": Result(marks=[4] * 5),
+    "silver-a": Result(marks=[4] * 5),
+    "bronze": Result(marks=[MIXED, (2, 5, 5, 5, 5, 5), 3, 3, 3]),
+    "broken": Result(marks=[5, "failed", 1, 1, 1]),
+    "gappy": Result(marks=[5, 5, 5, 5, "unanswered"]),
+    "lazy": Result(marks=[5, "untried", "untried", 5, 5], repeats=2),
+    "elsewhere": Result(marks=[5] * 5, version=OTHER_VERSION),
+}
+
+
+def fill(root: Path) -> Store:
+    """Write the world: eight results under one judge, one of them under another judge too."""
+    store = Store(root=root)
+    for model, result in WORLD.items():
+        put(store, model, result)
+    put(store, "gold", Result(marks=[2] * 5, key=OTHER_KEY))
+    return store
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """The world with its boards built; tests only look at it."""
+    store = fill(tmp_path_factory.mktemp("world"))
+    rebuild(store)
+    return store
+
+
+@pytest.fixture(scope="module")
+def board(world: Store) -> Path:
+    """The folder of the larger board."""
+    return world.root / "leaderboards" / "sparkle" / KEY
+
+
+@pytest.fixture(scope="module")
+def rows(board: Path) -> dict[str, dict[str, str]]:
+    """The rows of its CSV by model, in order."""
+    with (board / "leaderboard.csv").open(encoding="utf-8", newline="") as file:
+        return {row["model"]: row for row in csv.DictReader(file)}
+
+
+def mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)
+
+
+def expected(result: Result, *, gap: int) -> dict[str, float]:
+    """Overall, dimensions and themes of a result by plain arithmetic; what is missing counts `gap`."""
+    by_theme: dict[str, list[list[float]]] = {}
+    for sample, marks in zip(result.samples, result.marks, strict=True):
+        raw: list[float]
+        if isinstance(marks, str):
+            raw = [1 if marks == "failed" else gap] * 6
+        else:
+            raw = [marks] * 6 if isinstance(marks, int) else list(marks)
+        by_theme.setdefault(sample.theme, []).append([min(mark, raw[0]) for mark in raw])
+    means = {theme: [mean(column) for column in zip(*marks, strict=True)] for theme, marks in by_theme.items()}
+    dimensions = [mean(column) for column in zip(*means.values(), strict=True)]
+    return {
+        "overall": mean(dimensions),
+        **dict(zip(KEYS, dimensions, strict=True)),
+        **{theme: mean(marks) for theme, marks in means.items()},
+    }
+
+
+def everything(folder: Path) -> dict[str, tuple[str, int]]:
+    """Hash and time of the last change of every file."""
+    return {
+        str(path.relative_to(folder)): (hashlib.sha256(path.read_bytes()).hexdigest(), path.stat().st_mtime_ns)
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def contents(folder: Path) -> dict[str, str]:
+    return {name: digest for name, (digest, _) in everything(folder).items()}
+
+
+# -- ranks and bounds ------------------------------------------------------------------------------------------------
+
+
+def test_complete_results_are_ranked_best_first_and_equal_ones_share_a_rank(rows: dict[str, dict[str, str]]) -> None:
+    ranked = [(row["rank"], model) for model, row in rows.items() if row["rank"]]
+    assert ranked == [("1", "gold"), ("2", "silver-a"), ("2", "silver-b"), ("4", "bronze"), ("5", "broken")]
+    assert list(rows)[:5] == [model for _, model in ranked]
+
+
+def test_results_below_the_line_have_no_rank_no_overall_and_a_reason(rows: dict[str, dict[str, str]]) -> None:
+    assert list(rows)[5:] == ["gappy", "lazy", "elsewhere"]
+    for model in ("gappy", "lazy"):
+        assert rows[model]["rank"] == rows[model]["overall"] == ""
+        assert float(rows[model]["overall_low"]) < float(rows[model]["overall_high"]) == 5
+    assert "1 without verdict" in rows["gappy"]["unranked"]
+    assert "2 not attempted" in rows["lazy"]["unranked"]
+    assert rows["elsewhere"]["rank"] == ""
+    assert "another version" in rows["elsewhere"]["unranked"]
+    assert all(rows[model]["unranked"] == "" for model in list(rows)[:5])
+
+
+@pytest.mark.parametrize("model", WORLD)
+def test_the_numbers_are_those_of_plain_arithmetic(rows: dict[str, dict[str, str]], model: str) -> None:
+    low, high = (expected(WORLD[model], gap=gap) for gap in (1, 5))
+    for name in low:
+        cell = rows[model][name]
+        assert (cell == "") == (low[name] != high[name])
+        assert cell == "" or math.isclose(float(cell), low[name], abs_tol=5e-5)
+    assert math.isclose(float(rows[model]["overall_low"]), low["overall"], abs_tol=5e-5)
+    assert math.isclose(float(rows[model]["overall_high"]), high["overall"], abs_tol=5e-5)
+
+
+def test_counts_and_provenance_stand_beside_the_marks(rows: dict[str, dict[str, str]]) -> None:
+    counts = {model: tuple(int(row[name]) for name in ("n", "of", "no_edit", "no_verdict", "not_attempted"))
+              for model, row in rows.items()}  # fmt: skip
+    assert counts["gold"] == (5, 5, 0, 0, 0)
+    assert counts["broken"] == (4, 5, 1, 0, 0)
+    assert counts["gappy"] == (4, 5, 0, 1, 0)
+    assert counts["lazy"] == (3, 5, 0, 0, 2)
+    assert float(rows["gold"]["cap_bound"]) == 0
+    assert float(rows["bronze"]["cap_bound"]) == 0.2
+    assert float(rows["broken"]["scored_overall"]) == 2
+    assert {row["date"] for row in rows.values()} == {"2026-01-02"}
+    assert {row["code_version"] for row in rows.values()} == {"0.1.0"}
+
+
+def test_the_csv_has_the_agreed_columns_in_order(board: Path) -> None:
+    header = (board / "leaderboard.csv").read_text(encoding="utf-8").splitlines()[0].split(",")
+    assert header[:15] == ["rank", "model", "overall", *KEYS, *THEMES, "n", "of"]
+    assert {"scored_overall", "cap_bound", "date", "code_version"} <= set(header)
+    assert len(set(header)) == len(header)
+
+
+def test_json_and_csv_say_the_same(board: Path, rows: dict[str, dict[str, str]]) -> None:
+    data = json.loads((board / "leaderboard.json").read_text(encoding="utf-8"))
+    assert [row["model"] for row in data["rows"]] == list(rows)
+    for row in data["rows"]:
+        assert (row["rank"] or "") == (int(rows[row["model"]]["rank"]) if rows[row["model"]]["rank"] else "")
+        assert {name: row[name] for name in KEYS} == {name: rows[row["model"]][name] for name in KEYS}
+        low, high = row["bounds"]["overall"]
+        assert float(rows[row["model"]]["overall_low"]) == low <= high == float(rows[row["model"]]["overall_high"])
+    assert list(data["dimensions"]) == list(KEYS)
+    assert data["themes"] == list(THEMES)
+    assert data["benchmark"]["digest"] == VERSION
+    assert data["judge"]["key"] == KEY
+
+
+def test_the_version_that_most_results_share_is_the_boards(tmp_path: Path) -> None:
+    store = Store(root=tmp_path)
+    for model in ("a", "b"):
+        put(store, model, Result(marks=[1] * 3, samples=SAMPLES[:3]))
+    put(store, "c", Result(marks=[5] * 5, version=OTHER_VERSION))
+    (only,) = rebuild(store)
+    assert [(row.rank, row.entry.model) for row in only.rows] == [(1, "a"), (1, "b"), (None, "c")]
+    assert only.version["digest"] == VERSION
+    assert only.themes == ("location", "season")
+
+
+def test_verdicts_of_two_judges_never_meet_on_one_board(world: Store, rows: dict[str, dict[str, str]]) -> None:
+    boards = sorted(path.parent.name for path in world.root.glob("leaderboards/*/*/leaderboard.csv"))
+    assert boards == sorted([KEY, OTHER_KEY])
+    other = pd.read_csv(world.root / "leaderboards" / "sparkle" / OTHER_KEY / "leaderboard.csv")
+    assert other[["rank", "model", "overall"]].to_numpy().tolist() == [[1, "gold", 2.0]]
+    assert float(rows["gold"]["overall"]) == 5
+
+
+def test_two_benchmarks_never_meet_on_one_board(tmp_path: Path) -> None:
+    store = Store(root=tmp_path)
+    put(store, "a", Result(marks=[5] * 5))
+    put(store, "b", Result(marks=[4] * 5, benchmark="openve"))
+    rebuild(store)
+    found = sorted(path.relative_to(tmp_path).parts[1] for path in tmp_path.glob("leaderboards/*/*/leaderboard.csv"))
+    assert found == ["openve", "sparkle"]
+    page = (tmp_path / "leaderboards" / "index.html").read_text(encoding="utf-8")
+    for benchmark in found:
+        assert f'href="{benchmark}/{KEY}/index.html"' in page
+        assert (tmp_path / "leaderboards" / benchmark / KEY / "index.html").is_file()
+
+
+# -- what is on disk -------------------------------------------------------------------------------------------------
+
+
+def test_a_board_has_every_format_and_every_figure(world: Store, board: Path) -> None:
+    names = {"leaderboard.csv", "leaderboard.json", "leaderboard.md", "index.html"}
+    names |= {f"figures/{figure}.{kind}" for figure in ("overall", "radar", "themes") for kind in ("png", "svg")}
+    assert set(contents(board)) == names
+    assert (world.root / "leaderboards" / "index.html").is_file()
+
+
+def test_figures_are_pictures_and_name_every_model(board: Path) -> None:
+    for name in ("overall", "radar", "themes"):
+        height, width, channels = matplotlib.image.imread(board / "figures" / f"{name}.png").shape
+        assert min(height, width) > 200
+        assert channels in (3, 4)
+        words = " ".join(texts(board / "figures" / f"{name}.svg"))
+        for model in WORLD:
+            assert model in words
+
+
+def texts(svg: Path) -> list[str]:
+    root = ElementTree.parse(svg).getroot()
+    assert root.tag == "{http://www.w3.org/2000/svg}svg"
+    return ["".join(node.itertext()).strip() for node in root.iter("{http://www.w3.org/2000/svg}text")]
+
+
+def test_an_incomplete_result_shows_its_bounds_in_words_and_figures(board: Path) -> None:
+    for name in ("leaderboard.md", "index.html"):
+        text = (board / name).read_text(encoding="utf-8")
+        line = next(line for line in text.replace("\n<td", "<td").splitlines() if "gappy" in line)
+        assert "4.00–5.00" in line
+        assert "1 without verdict" in line
+    assert "4.00 to 5.00" in texts(board / "figures" / "overall.svg")
+    assert "gappy (lower bounds)" in texts(board / "figures" / "radar.svg")
+    assert "1.0 to 5.0" in texts(board / "figures" / "themes.svg")
+
+
+@pytest.mark.parametrize("model", ["gold", "bronze", "broken", "gappy", "lazy"])
+def test_scores_csv_read_again_equals_the_score_table(world: Store, model: str) -> None:
+    judge = world.read_judge(model, KEY)
+    assert judge is not None
+    table = score_table(evidence(world, model, KEY, judge), PROMPT.rubric)
+    read = pd.read_csv(world.judged_dir(model, KEY) / "scores.csv")
+    assert list(read.columns) == list(table.columns)
+    assert len(read) == len(SAMPLES) * WORLD[model].repeats
+    for column in table.columns:
+        ours = [None if value != value else value for value in table[column].tolist()]
+        assert [None if value != value else value for value in read[column].tolist()] == ours
+
+
+def test_a_board_needs_nothing_but_results(tmp_path: Path, world: Store, board: Path) -> None:
+    assert sorted(path.name for path in world.root.iterdir()) == ["leaderboards", "results"]
+    shutil.copytree(world.root / "results", tmp_path / "results")
+    assert len(rebuild(Store(root=tmp_path))) == 2
+    assert contents(tmp_path / "leaderboards") == contents(world.root / "leaderboards")
+
+
+def test_without_results_there_are_no_boards_and_nothing_is_written(tmp_path: Path) -> None:
+    assert rebuild(Store(root=tmp_path)) == []
+    (tmp_path / "results" / "half-made").mkdir(parents=True)
+    assert rebuild(Store(root=tmp_path)) == []
+    assert not (tmp_path / "leaderboards").exists()
+
+
+def test_a_result_that_nobody_judged_is_on_no_board(tmp_path: Path) -> None:
+    store = Store(root=tmp_path)
+    put(store, "a", Result(marks=[5] * 5))
+    shutil.rmtree(store.model_dir("a") / "judged")
+    assert rebuild(store) == []
+    with pytest.raises(StoreError, match="results/a"):
+        read_entry(store, "a", KEY)
+
+
+# -- the same bytes --------------------------------------------------------------------------------------------------
+
+
+def test_an_unchanged_board_is_not_written_again(world: Store) -> None:
+    before = everything(world.root)
+    rebuild(world)
+    assert everything(world.root) == before
+
+
+def test_another_process_with_other_hashes_builds_the_same_bytes(tmp_path: Path, world: Store) -> None:
+    shutil.copytree(world.root / "results", tmp_path / "results")
+    for derived in tmp_path.glob("results/*/judged/*/scores.csv"):
+        derived.unlink()
+    code = "import sys, pathlib; from sparkle_bench import leaderboard as l, store as s;"
+    code += "print(len(l.rebuild(s.Store(root=pathlib.Path(sys.argv[1])))))"
+    environment = {**os.environ, "PYTHONHASHSEED": "4242", "TZ": "Asia/Tokyo"}
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=True)
+    assert done.stdout.strip() == "2"
+    assert contents(tmp_path) == contents(world.root)
+
+
+def test_the_order_in_which_results_were_written_does_not_matter(tmp_path: Path, world: Store) -> None:
+    store = Store(root=tmp_path)
+    put(store, "gold", Result(marks=[2] * 5, key=OTHER_KEY))
+    for model in reversed(WORLD):
+        result = WORLD[model]
+        put(store, model, replace(result, marks=result.marks))
+    rebuild(store)
+    assert contents(tmp_path / "leaderboards") == contents(world.root / "leaderboards")
+
+
+def test_a_changed_verdict_changes_its_board_and_leaves_the_other_alone(tmp_path: Path, world: Store) -> None:
+    shutil.copytree(world.root, tmp_path / "root", copy_function=shutil.copy2)
+    store = Store(root=tmp_path / "root")
+    before = everything(store.root / "leaderboards")
+    store.append_judgment("gappy", KEY, a_judgment(SAMPLES[4], 5, 0))
+    rebuild(store)
+    after = everything(store.root / "leaderboards")
+    changed = {name for name in after if after[name] != before[name]}
+    assert {f"sparkle/{KEY}/{name}" for name in ("leaderboard.csv", "leaderboard.md", "index.html")} <= changed
+    assert all(name.startswith(f"sparkle/{KEY}/") for name in changed)
+    with (store.root / "leaderboards" / "sparkle" / KEY / "leaderboard.csv").open(encoding="utf-8") as file:
+        ranks = {row["model"]: row["rank"] for row in csv.DictReader(file)}
+    assert ranks["gold"] == ranks["gappy"] == "1"
+    assert ranks["silver-a"] == "3"
+
+
+# -- text that tries to be more than text ----------------------------------------------------------------------------
+
+HOSTILE: dict[str, str] = {
+    "script": "<script>alert(1)</script>",
+    "attribute": '" onload="alert(1)" x=\'',
+    "entity": "&lt;b&gt; & &amp;",
+    "table": "a|b||c",
+    "line break": "a\n| 1 | b |",
+    "code": "`a``b`",
+    "picture": "![a](http://127.0.0.1/b.png)",
+    "emphasis": "*a* _b_ **c**",
+    "mathematics": "$a_{b}$ $\\frac$",
+    "one dollar": "cheap $",
+    "template": "{{ 7 * 7 }} {% raw %}",
+    "backslash": "a\\",
+    "percent": "100% %s",
+}
+
+
+class Skeleton(HTMLParser):
+    """The tags of a page with their attributes, links and addresses aside, and the text between them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, tuple[str, ...]]] = []
+        self.text: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, tuple(name for name, _ in attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.text.append(data)
+
+
+def skeleton(page: str) -> Skeleton:
+    parser = Skeleton()
+    parser.feed(page)
+    parser.close()
+    return parser
+
+
+def a_board(tmp_path: Path, text: str) -> Board:
+    """A board of two models on which everything that is free text is `text`.
+
+    The store lets no such model or key in; a board whose results were made elsewhere must be safe all the same.
+    """
+    store = Store(root=tmp_path)
+    samples = [replace(sample, theme=text if sample.theme == "style" else sample.theme) for sample in SAMPLES]
+    result = Result(marks=[4] * 5, samples=samples, notes=[text, "plain"], code_version=text)
+    put(store, "a", result)
+    put(store, "b", replace(result, marks=[3, 3, 3, 3, "unanswered"]))
+    first, second = (replace(read_entry(store, model, KEY), model=f"{text}{model}") for model in ("a", "b"))
+    return replace(
+        board_of(first),
+        benchmark=text,
+        judge_key=text,
+        rows=(Row(rank=1, why_unranked="", entry=first), Row(rank=None, why_unranked=text, entry=second)),
+    )
+
+
+def board_of(entry: Entry) -> Board:
+    """A board of one result."""
+    return Board(
+        benchmark="sparkle",
+        judge_key=KEY,
+        rubric=PROMPT.rubric,
+        themes=tuple(entry.summary.themes),
+        rows=(Row(rank=1, why_unranked="", entry=entry),),
+        judge=entry.judge,
+        version=entry.run["benchmark"],
+    )
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
+def test_hostile_text_is_only_text_on_the_page(tmp_path: Path, text: str) -> None:
+    tame = skeleton(report.page(a_board(tmp_path / "tame", "tame")))
+    page = skeleton(report.page(a_board(tmp_path / "hostile", text)))
+    assert page.tags == tame.tags
+    assert "".join(page.text).count(text) == "".join(tame.text).count("tame") > 5
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
+def test_hostile_text_is_only_text_on_the_index(tmp_path: Path, text: str) -> None:
+    tame = skeleton(report.index([a_board(tmp_path / "tame", "tame")]))
+    page = skeleton(report.index([a_board(tmp_path / "hostile", text)]))
+    assert page.tags == tame.tags
+    assert "".join(page.text).count(text) == "".join(tame.text).count("tame") == 2
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
+def test_hostile_text_stays_in_its_cell_in_markdown(tmp_path: Path, text: str) -> None:
+    tame = report.markdown(a_board(tmp_path / "tame", "tame")).splitlines()
+    lines = report.markdown(a_board(tmp_path / "hostile", text)).splitlines()
+    assert len(lines) == len(tame)
+    for line, tame_line in zip(lines, tame, strict=True):
+        bare = re.sub(r"\\[!-/:-@\[-`{-~]", "", line)  # Markdown's own rule: a backslash makes punctuation plain
+        for special in "|`<*_[]":
+            assert bare.count(special) == tame_line.count(special), (special, line)
+
+
+def test_dollars_in_markdown_are_not_mathematics(tmp_path: Path) -> None:
+    text = report.markdown(a_board(tmp_path, HOSTILE["mathematics"]))
+    assert not re.search(r"(?<!\\)\$", text)
+
+
+@pytest.mark.parametrize("text", [text for text in HOSTILE.values() if "\n" not in text], ids=repr)
+def test_hostile_text_is_only_text_in_the_figures(tmp_path: Path, text: str) -> None:
+    made = a_board(tmp_path, text)
+    for name, figure in plots.figures(made).items():
+        file = tmp_path / f"{name}.svg"
+        file.write_bytes(plots.render(figure, "svg"))
+        words = texts(file)
+        shown = (text + "a")[:27]
+        assert any(word.startswith(shown.strip()) for word in words), (name, words)
+        tags = {node.tag.rpartition("}")[2] for node in ElementTree.parse(file).getroot().iter()}
+        assert not tags & {"script", "foreignObject", "a", "b"}
+
+
+HOSTILE_DOCUMENTS: dict[str, dict[str, str]] = {
+    "date": {"date": "a|b<i>`*d"},
+    "version": {"version": "`<b>|`" * 10},
+}
+
+
+@pytest.mark.parametrize("fields", HOSTILE_DOCUMENTS.values(), ids=HOSTILE_DOCUMENTS)
+def test_a_date_or_version_made_up_by_a_stranger_does_not_break_the_table(
+    tmp_path: Path, fields: Mapping[str, Any]
+) -> None:
+    store = Store(root=tmp_path)
+    put(store, "a", replace(Result(marks=[4] * 5), **fields))
+    made = board_of(read_entry(store, "a", KEY))
+    lines = report.markdown(made).splitlines()
+    header, row = (line for line in lines if line.startswith(("| rank", "| 1 ")))
+    assert [re.sub(r"\\.", "", line).count("|") for line in (header, row)] == [19, 19]
+    assert "<" not in re.sub(r"\\.", "", "\n".join(lines))
+    assert "<i>" not in report.page(made)
+
+
+# -- results that are damaged or mean harm ---------------------------------------------------------------------------
+
+DAMAGED: dict[str, tuple[str, bytes]] = {
+    "judge.json is empty": (f"judged/{KEY}/judge.json", b""),
+    "judge.json is no object": (f"judged/{KEY}/judge.json", b"[]"),
+    "judge.json has no fields": (f"judged/{KEY}/judge.json", b"{}"),
+    "judge.json has a bad rubric": (f"judged/{KEY}/judge.json", b'{"rubric": 4, "repeats": 1}'),
+    "run.json is cut off": ("run.json", b'{"model": "a"'),
+    "run.json has no fields": ("run.json", b"{}"),
+    "samples.jsonl is empty": ("samples.jsonl", b""),
+    "samples.jsonl has a foreign line": ("samples.jsonl", b'{"id": 1}\n'),
+    "edits.jsonl has a foreign line": ("edits.jsonl", b"[]\n"),
+    "judgments.jsonl has a bad mark": (
+        f"judged/{KEY}/judgments.jsonl",
+        b'{"sample_id": "a", "edit_sha256": "b", "scores": {"visual": 4.5}}\n',
+    ),
+}
+
+
+@pytest.mark.parametrize(("name", "content"), DAMAGED.values(), ids=DAMAGED)
+def test_a_damaged_file_is_reported_by_its_name_in_one_line(tmp_path: Path, name: str, content: bytes) -> None:
+    store = Store(root=tmp_path)
+    put(store, "model-a", Result(marks=[4] * 5))
+    (store.model_dir("model-a") / name).write_bytes(content)
+    with pytest.raises(StoreError) as caught:
+        rebuild(store)
+    assert "model-a" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_line_cut_off_by_a_crash_is_ignored(tmp_path: Path) -> None:
+    store = Store(root=tmp_path)
+    put(store, "a", Result(marks=[4] * 5))
+    (before,) = rebuild(store)
+    with (store.judged_dir("a", KEY) / "judgments.jsonl").open("ab") as file:
+        file.write(b'{"sample_id": "Sparkle_location_000001", "edit_sh')
+    (after,) = rebuild(store)
+    assert after == before
+
+
+def test_a_benchmark_name_cannot_lead_a_board_out_of_its_folder(tmp_path: Path) -> None:
+    root = tmp_path / "deep" / "root"
+    store = Store(root=root)
+    put(store, "a", Result(marks=[4] * 5, benchmark="../../../outside"))
+    with pytest.raises(StoreError, match="outside"):
+        rebuild(store)
+    assert not (tmp_path / "outside").exists()

@@ -1,0 +1,111 @@
+"""The README is true: every command shown is run, every command there is is shown."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sparkle_bench import benchmark
+from sparkle_bench.cli import cli as commands
+from tests import cli
+from tests.fake_judge import FakeJudge, serving
+from tests.makers import write_benchmark, write_edits
+
+REPOSITORY = Path(__file__).parent.parent
+README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+CI = (REPOSITORY / ".ci" / "run").read_text(encoding="utf-8")
+LINES = [line for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL) for line in block.splitlines()]
+COMMANDS = [part.strip() for line in LINES for part in line.split(" && ")]
+RUN_HERE = [command for command in COMMANDS if command.startswith("sparkle-bench ") and "download" not in command]
+RUN_BY_CI = ["pip install -e '.[dev]'", "pytest", "ruff check .", "ruff format --check .", "mypy"]
+RUN_ELSEWHERE = {
+    "pip install .": ("tests/test_packaging.py", '"pip", "install"'),
+    "sparkle-bench download": ("tests/test_download.py", '"download"'),
+    "vllm serve": ("tests/test_vllm.py", "vllm serve"),
+    "SPARKLE_VLLM_PYTHON=path/to/python pytest -m vllm": (".ci/run", "pytest -m vllm"),
+}
+"""Commands that need more than this file has: who runs them, and the words by which that can be seen."""
+
+INFER = """
+import argparse, pathlib, shutil
+parser = argparse.ArgumentParser()
+for name in ("--src", "--prompt", "--out"):
+    parser.add_argument(name, required=True)
+given = parser.parse_args()
+shutil.copyfile(given.src, given.out)
+"""
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, FakeJudge]]:
+    """A user's folder: the benchmark, finished videos, a model's script, and a judge."""
+    folder = tmp_path_factory.mktemp("user")
+    write_benchmark(folder / "data" / "Sparkle-Bench", samples_per_theme=1)
+    samples = benchmark.load(folder / "data" / "Sparkle-Bench").samples
+    write_edits(folder / "my-videos", samples)
+    (folder / "infer.py").write_text(INFER, encoding="utf-8")
+    with serving(FakeJudge()) as fake:
+        yield folder, fake
+
+
+@pytest.mark.parametrize("command", RUN_HERE)
+def test_a_command_of_the_readme_runs(command: str, place: tuple[Path, FakeJudge]) -> None:
+    folder, fake = place
+    real = command.replace("http://127.0.0.1:8000/v1", fake.url).replace("Sparkle_time_000367", "Sparkle_time_000001")
+    real = real.replace("python infer.py", f"{sys.executable} infer.py")
+    name = re.search(r"--name (\S+)", real)
+    if name:  # the README uses one name for two examples; a result has one maker
+        real = real.replace(name[0], f"--name {name[1]}-{shlex.split(real)[1]}")
+    done = cli.run(*shlex.split(real)[1:], cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip()
+
+
+def test_every_other_command_of_the_readme_is_run_somewhere() -> None:
+    for command in COMMANDS:
+        if command in RUN_HERE:
+            continue
+        if command in RUN_BY_CI:
+            assert command in CI, f".ci/run does not run {command!r}"
+            continue
+        found = [place for start, place in RUN_ELSEWHERE.items() if command.startswith(start)]
+        assert found, f"nothing runs {command!r}"
+        file, words = found[0]
+        assert words in (REPOSITORY / file).read_text(encoding="utf-8"), f"{file} does not run {command!r}"
+
+
+def test_the_two_commands_for_a_fresh_machine_come_first() -> None:
+    assert LINES[0].startswith("pip install .")
+    assert "sparkle-bench eval" in LINES[0]
+    assert LINES[1] == "pip install -e '.[dev]' && pytest"
+
+
+def test_every_command_is_in_the_readme() -> None:
+    for name in commands.commands:
+        assert f"sparkle-bench {name}" in README
+
+
+@pytest.mark.parametrize("name", ["", *commands.commands])
+def test_every_command_explains_itself(name: str, tmp_path: Path) -> None:
+    done = cli.run(*filter(None, [name]), "--help", cwd=tmp_path)
+    assert done.returncode == 0
+    assert done.stdout.startswith(f"Usage: sparkle-bench {name}".strip())
+
+
+def test_exit_codes_and_environment_variables_are_in_the_readme() -> None:
+    source = subprocess.run(
+        ["git", "grep", "-hoE", "SPARKLE_[A-Z_]+", "--", "sparkle_bench"],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=False,
+    ).stdout
+    assert source.strip()
+    for variable in set(source.split()):
+        assert variable in README
