@@ -178,7 +178,7 @@ def _keywords(metadata: Path, theme: str) -> dict[str, tuple[str, str]]:
             sample_id, inner = record["id"], record["metadata"]
             subtheme, scene = inner["chosen_keyword"].split(": ", 1)
             named = isinstance(sample_id, str) and sample_id and subtheme.strip() and scene.strip()
-            if not named or inner["edit_type"] != theme or not is_inside(f"{subtheme}/{scene}/{sample_id}"):
+            if not named or inner["edit_type"] != theme or not _can_be_a_path(subtheme, scene, sample_id):
                 raise ValueError
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             bad.append(f"line {number}")
@@ -215,6 +215,19 @@ def is_inside(path: str) -> bool:
     return not (path.startswith("/") or windows.drive or "\\" in path or "\0" in path or ".." in path.split("/"))
 
 
+LONGEST_NAME = 200
+"""Bytes of a file's or folder's name that leave room for what is added to it."""
+
+
+def _can_be_a_path(subtheme: str, scene: str, sample_id: str) -> bool:
+    """Whether labels can name the folder and the file of an edit."""
+    try:
+        parts = f"{subtheme}---{scene}/{sample_id}".encode().split(b"/")
+    except UnicodeEncodeError:
+        return False
+    return is_inside(f"{subtheme}/{scene}/{sample_id}") and max(map(len, parts)) <= LONGEST_NAME
+
+
 def file_sha256(path: Path) -> str:
     """Return the file's hash (sha256, hexadecimal)."""
     with path.open("rb") as file:
@@ -232,7 +245,8 @@ class Selection:
         themes: Only samples of these themes.
         ids: Only these samples.
         limit: Only the first so many.
-        shard: `(i, n)`: every n-th sample, starting with the i-th, counted from 0.
+        shard: `(i, n)`: every n-th sample of the whole benchmark from the i-th, counted from 0. So no two shards of
+            one division share a sample, whatever else is chosen.
     """
 
     themes: tuple[str, ...] = ()
@@ -249,11 +263,6 @@ class Selection:
         if self.limit is not None and self.limit < 1:
             raise BenchmarkError(f"a limit of {self.limit} leaves no samples")
 
-    @property
-    def whole(self) -> bool:
-        """Whether everything is chosen."""
-        return self == Selection()
-
 
 def select(benchmark: Benchmark, selection: Selection) -> list[Sample]:
     """Return the chosen samples in the benchmark's order.
@@ -268,9 +277,9 @@ def select(benchmark: Benchmark, selection: Selection) -> list[Sample]:
         tests.append(lambda s: s.theme in selection.themes)
     if selection.ids:
         tests.append(lambda s: s.id in selection.ids)
-    chosen = [s for s in benchmark.samples if all(test(s) for test in tests)][: selection.limit]
+    places = [n for n, s in enumerate(benchmark.samples) if all(test(s) for test in tests)][: selection.limit]
     index, count = selection.shard
-    return chosen[index::count]
+    return [benchmark.samples[n] for n in places if n % count == index]
 
 
 def _known(what: str, asked: Iterable[str], known: list[str]) -> None:

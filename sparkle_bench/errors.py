@@ -4,6 +4,7 @@
     ├── BenchmarkError           benchmark data missing or malformed
     ├── StoreError               results/ cannot be read, or another run is writing there
     ├── PromptError              a rubric or prompt template is missing or malformed
+    ├── MachineError             disk full, too many open files, …       → never a model's failure
     ├── VideoError               a file cannot be decoded or written     → recorded on the sample
     ├── EditorError              an edit failed                          → recorded on the Edit
     ├── VerdictError             the reply is not one mark per dimension → asked again, then recorded
@@ -14,6 +15,8 @@ Every message is one line: what is wrong, with which thing, and what to do next.
 """
 
 from __future__ import annotations
+
+import errno
 
 
 class SparkleError(Exception):
@@ -30,6 +33,10 @@ class StoreError(SparkleError):
 
 class PromptError(SparkleError):
     """A rubric or a prompt template is missing or malformed."""
+
+
+class MachineError(SparkleError):
+    """This machine is in trouble: its disk is full, it has too many files open. No sample is to blame."""
 
 
 class VideoError(SparkleError):
@@ -64,8 +71,27 @@ class JudgeUnavailable(SparkleError):
 
 def one_line(text: object, *, limit: int = 300) -> str:
     """Return `text` on one line of at most `limit` characters, for messages and records."""
-    flat = " ".join(str(text).split())
+    flat = " ".join(str(text).encode("utf-8", "backslashreplace").decode().split())
     return flat if len(flat) <= limit else flat[: limit - 1] + "…"
+
+
+MACHINE_ERRNOS = frozenset(
+    {
+        errno.EMFILE,
+        errno.ENFILE,
+        errno.ENOSPC,
+        errno.EDQUOT,
+        errno.EIO,
+        errno.EROFS,
+        errno.EACCES,
+        errno.ESTALE,
+    }
+)
+
+
+def is_machine_trouble(error: BaseException) -> bool:
+    """Whether an error of the system speaks of this machine, not of what was read or made."""
+    return isinstance(error, OSError) and error.errno in MACHINE_ERRNOS
 
 
 def listed(items: list[str], *, first: int = 3) -> str:

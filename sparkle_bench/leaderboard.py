@@ -1,7 +1,7 @@
 """Boards: one per benchmark and judge key, rebuilt from `results/` alone. Read-only on `results/` but for `scores.csv`.
 
 A board ranks complete results by their overall mean; equal means share a rank. Below the line, unranked, stand incomplete
-results, with bounds, and results made on another version of the benchmark than the board's (the one most results share).
+results, with bounds, and results made on another version of the benchmark than the board's (the largest).
 Nothing in a board depends on the clock: unchanged results give the same bytes.
 """
 
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from sparkle_bench import plots, report, store
 from sparkle_bench.errors import PromptError, StoreError
 from sparkle_bench.rubric import Rubric, rubric_from_data
-from sparkle_bench.scoring import Bounds, Evidence, Summary, score_table, summarise
+from sparkle_bench.scoring import Evidence, Summary, score_table, summarise
 from sparkle_bench.store import Store
 
 if TYPE_CHECKING:
@@ -86,22 +86,24 @@ class Board:
 
 
 def rebuild(results: Store) -> list[Board]:
-    """Write every board that `results/` holds, and each result's `scores.csv`.
+    """Write every board that `results/` holds, and each result's `scores.csv`; remove boards of results that are gone.
 
     Raises:
         StoreError: A file in `results/` is damaged.
     """
-    groups: dict[tuple[str, str], list[Entry]] = {}
-    for model in results.models():
-        for key in results.judge_keys(model):
-            entry = read_entry(results, model, key)
-            groups.setdefault((str(entry.run["benchmark"]["name"]), key), []).append(entry)
-    boards = [_board(name, key, entries) for (name, key), entries in sorted(groups.items())]
-    for board in boards:
-        _write(results, board)
-    if boards:
-        store.write(results.boards_index(), report.index(boards).encode())
-    return boards
+    with results.rebuilding():
+        groups: dict[tuple[str, str], list[Entry]] = {}
+        for model in results.models():
+            for key in results.judge_keys(model):
+                entry = read_entry(results, model, key)
+                groups.setdefault((str(entry.run["benchmark"]["name"]), key), []).append(entry)
+        boards = [_board(name, key, entries) for (name, key), entries in sorted(groups.items())]
+        for board in boards:
+            _write(results, board)
+        results.remove_boards(keep={(board.benchmark, board.judge_key) for board in boards})
+        if boards:
+            store.write(results.boards_index(), report.index(boards).encode())
+        return boards
 
 
 def read_entry(results: Store, model: str, judge_key: str) -> Entry:
@@ -126,7 +128,7 @@ def read_entry(results: Store, model: str, judge_key: str) -> Entry:
     return Entry(model=model, summary=summary, run=run, judge=judge)
 
 
-RUN_FIELDS: Mapping[str, type] = {"benchmark": dict, "editor": dict, "code_version": str}
+RUN_FIELDS: Mapping[str, type] = {"benchmark": dict, "editor": dict}
 BENCHMARK_FIELDS: Mapping[str, type] = {"name": str, "digest": str, "samples": int, "partial": bool}
 JUDGE_FIELDS: Mapping[str, type] = {
     "key": str,
@@ -135,6 +137,7 @@ JUDGE_FIELDS: Mapping[str, type] = {
     "rubric": dict,
     "repeats": int,
     "date": str,
+    "code_version": str,
 }
 
 
@@ -156,8 +159,8 @@ def evidence(results: Store, model: str, judge_key: str, judge: Mapping[str, Any
 
 def _board(name: str, key: str, entries: Sequence[Entry]) -> Board:
     versions = Counter(entry.version for entry in entries)
-    # Most results first, then the larger benchmark, then the hash: the choice must not depend on file order.
-    main = max(entries, key=lambda e: (versions[e.version], e.summary.of, e.version))
+    # The larger benchmark, then the one of most results, then the hash: the choice must not depend on file order.
+    main = max(entries, key=lambda e: (e.summary.of, versions[e.version], e.version))
     rows = _ranked([e for e in entries if e.version == main.version])
     rows += _unranked([e for e in entries if e.version != main.version], "another version of the benchmark")
     return Board(
@@ -202,17 +205,18 @@ def to_frame(board: Board) -> pd.DataFrame:
     import pandas as pd
 
     frame: pd.DataFrame = pd.DataFrame([_values(board, row) for row in board.rows])
+    frame["rank"] = frame["rank"].astype("Int64")
     return frame
 
 
 def _values(board: Board, row: Row) -> dict[str, Any]:
     entry, summary = row.entry, row.entry.summary
     return {
-        "rank": "" if row.rank is None else row.rank,
+        "rank": row.rank,
         "model": entry.model,
         "overall": _number(summary.overall.value),
         **{key: _number(bounds.value) for key, bounds in summary.dimensions.items()},
-        **{theme: _number(_theme(summary, theme).value) for theme in board.themes},
+        **{theme: _number(_theme(summary, theme)) for theme in board.themes},
         "n": summary.scored,
         "of": summary.of,
         "overall_low": _number(summary.overall.low),
@@ -224,17 +228,17 @@ def _values(board: Board, row: Row) -> dict[str, Any]:
         "cap_bound": _number(summary.cap_bound),
         "repeats": entry.judge["repeats"],
         "date": str(entry.judge["date"])[:10],
-        "code_version": entry.run["code_version"],
+        "code_version": entry.judge["code_version"],
         "unranked": row.why_unranked,
     }
 
 
-def _theme(summary: Summary, theme: str) -> Bounds:
-    return summary.themes.get(theme, Bounds(low=float("nan"), high=float("nan")))
+def _theme(summary: Summary, theme: str) -> float | None:
+    return summary.themes[theme].value if theme in summary.themes else None
 
 
-def _number(value: float | None) -> str:
-    return "" if value is None or value != value else f"{value:.{DIGITS}f}"
+def _number(value: float | None) -> float | None:
+    return None if value is None else round(value, DIGITS)
 
 
 def to_json(board: Board) -> str:
@@ -244,7 +248,7 @@ def to_json(board: Board) -> str:
         summary = row.entry.summary
         cells = {"overall": summary.overall, **summary.dimensions, **summary.themes}
         bounds = {name: [round(b.low, DIGITS), round(b.high, DIGITS)] for name, b in cells.items()}
-        rows.append({**_values(board, row), "rank": row.rank, "bounds": bounds, "editor": row.entry.run["editor"]})
+        rows.append({**_values(board, row), "bounds": bounds, "editor": row.entry.run["editor"]})
     head = {
         "benchmark": board.version,
         "judge": board.judge,
@@ -260,7 +264,7 @@ def _labels(board: Board) -> dict[str, str]:
 
 def _write(results: Store, board: Board) -> None:
     folder = results.board_dir(board.benchmark, board.judge_key)
-    store.write(folder / "leaderboard.csv", to_frame(board).to_csv(index=False).encode())
+    store.write(folder / "leaderboard.csv", to_frame(board).to_csv(index=False, float_format=f"%.{DIGITS}f").encode())
     store.write(folder / "leaderboard.json", to_json(board).encode())
     store.write(folder / "leaderboard.md", report.markdown(board).encode())
     for name, figure in plots.figures(board).items():

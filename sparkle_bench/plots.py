@@ -67,12 +67,15 @@ def overall(board: Board) -> Figure:
 
 def radar(board: Board) -> Figure:
     """One radar of the dimensions per model; an incomplete result shows its lower bounds, dashed."""
+    left_out = max(0, len(board.rows) - MOST_RADARS)
     entries = [row.entry for row in board.rows][:MOST_RADARS]
     columns = min(3, max(1, len(entries)))
     lines = math.ceil(len(entries) / columns)
     figure = Figure(figsize=(3.8 * columns, 3.3 * lines + 0.4), layout="constrained")
     keys = board.rubric.keys
     angles = [2 * math.pi * n / len(keys) for n in range(len(keys))]
+    if left_out:
+        figure.suptitle(f"The first {len(entries)} rows of the board; {left_out} more are in its table", fontsize=9)
     for number, entry in enumerate(entries, 1):
         axes: Any = figure.add_subplot(lines, columns, number, projection="polar")
         values = [entry.summary.dimensions[key].low for key in keys]

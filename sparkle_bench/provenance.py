@@ -14,11 +14,11 @@ from sparkle_bench import __version__
 
 @functools.cache
 def code_version() -> str:
-    """Return the package's version, with the commit when it runs from a git checkout."""
+    """Return the package's version, with the commit when it runs from a git checkout, `-dirty` if that was changed."""
     checkout = Path(__file__).parent.parent
     if not (checkout / ".git").exists():
         return __version__
-    command = ["git", "-C", str(checkout), "rev-parse", "--short=12", "HEAD"]
+    command = ["git", "-C", str(checkout), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
     try:
         commit = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
     except (OSError, subprocess.SubprocessError):

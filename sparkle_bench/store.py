@@ -15,10 +15,11 @@ read and overwritten by the next. Two runs may not work on the same samples of o
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,6 +79,20 @@ class Store:
         """Return the page that links to all boards."""
         return self.root / "leaderboards" / "index.html"
 
+    def remove_boards(self, *, keep: Set[tuple[str, str]]) -> None:
+        """Remove what was derived from results that are gone; files of others in these folders stay."""
+        for page in self.root.glob("leaderboards/*/*/leaderboard.json"):
+            folder = page.parent
+            if (folder.parent.name, folder.name) not in keep:
+                derived = [*folder.glob("leaderboard.*"), folder / "index.html", *folder.glob("figures/*.[ps][nv]g")]
+                for path in derived:
+                    path.unlink(missing_ok=True)
+                for emptied in (folder / "figures", folder, folder.parent):
+                    with contextlib.suppress(OSError):
+                        emptied.rmdir()
+        if not keep:
+            self.boards_index().unlink(missing_ok=True)
+
     def board_dir(self, benchmark: str, judge_key: str) -> Path:
         """Return the folder of one board.
 
@@ -122,6 +137,10 @@ class Store:
         """Return every sample of the benchmark that the model's result belongs to."""
         return list(_read_lines(self.model_dir(model) / "samples.jsonl", sample_from_json))
 
+    def samples_of(self, model: str, otherwise: Sequence[Sample]) -> Sequence[Sample]:
+        """Return every sample of a model's benchmark, or `otherwise` before its first lines are written."""
+        return self.samples(model) or otherwise
+
     def edits(self, model: str) -> dict[str, Edit]:
         """Return the newest Edit of each sample, by sample id."""
         return {edit.sample_id: edit for edit in _read_lines(self.model_dir(model) / "edits.jsonl", edit_from_json)}
@@ -148,8 +167,26 @@ class Store:
     # -- locks ---------------------------------------------------------------------------------------------------
 
     @contextmanager
-    def working(self, model: str, stage: str, shard: tuple[int, int]) -> Iterator[None]:
-        """Hold a stage of a model's work; shards of the same division may run beside each other.
+    def starting(self, model: str) -> Iterator[None]:
+        """Hold a result's first lines while they are read or written."""
+        with _held(self._locks(model) / "start.lock"):
+            yield
+
+    @contextmanager
+    def rebuilding(self) -> Iterator[None]:
+        """Hold the boards, so that one is not written from what two runs saw at different times."""
+        if not (self.root / "results").is_dir():  # nothing to rebuild from, and nobody to keep out
+            yield
+            return
+        with _held(self.root / "results" / ".boards.lock"):
+            yield
+
+    def _locks(self, model: str) -> Path:
+        return self.model_dir(model) / ".locks"
+
+    @contextmanager
+    def working(self, model: str, shard: tuple[int, int]) -> Iterator[None]:
+        """Hold a model's result while a stage works on it; shards of the same division may run beside each other.
 
         The system releases the lock when the process dies, however it dies.
 
@@ -158,13 +195,13 @@ class Store:
         """
         from filelock import FileLock, Timeout
 
-        folder = self.model_dir(model) / ".locks"
-        folder.mkdir(parents=True, exist_ok=True)
-        own = folder / f"{stage}-{shard[0]}of{shard[1]}.lock"
-        busy = StoreError(f"another run is at work on {model} ({stage}); wait for it, or use another --name")
+        folder = self._locks(model)
+        _make_folder(folder)
+        own = folder / f"run-{shard[0]}of{shard[1]}.lock"
+        busy = StoreError(f"another run is at work on {model}; wait for it, or use another --name")
         try:
             with FileLock(own, timeout=0):
-                for other in sorted(folder.glob(f"{stage}-*.lock")):
+                for other in sorted(folder.glob("run-*.lock")):
                     if not other.name.endswith(f"of{shard[1]}.lock"):
                         with FileLock(other, timeout=0):
                             pass
@@ -173,10 +210,28 @@ class Store:
             raise busy from error
 
 
+@contextmanager
+def _held(path: Path) -> Iterator[None]:
+    from filelock import FileLock
+
+    _make_folder(path.parent)
+    with FileLock(path):
+        yield
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"cannot make the folder {path}: {error.strerror}") from error
+
+
 def _named(name: str) -> str:
     """Return a name if it can be a folder's."""
     if not NAME.fullmatch(name):
-        raise StoreError(f"{name!r} cannot name a result; use letters, digits, dots, dashes and underscores")
+        raise StoreError(
+            f"{name!r} cannot name a result; use letters, digits, dots, dashes and underscores (--name, or rename the folder)"
+        )
     return name
 
 
@@ -188,13 +243,16 @@ def write(path: Path, content: bytes) -> bool:
     """
     if path.is_file() and path.read_bytes() == content:
         return False
-    path.parent.mkdir(parents=True, exist_ok=True)
+    _make_folder(path.parent)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with temporary.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        raise StoreError(f"cannot write {path}: {error.strerror}") from error
     return True
 
 
@@ -230,17 +288,17 @@ def _read_lines(path: Path, read: Callable[[Mapping[str, Any]], R]) -> Iterator[
 
 
 def _append(path: Path, record: Record) -> None:
-    from filelock import FileLock
-
     line = json.dumps(to_json(record), ensure_ascii=False).encode(errors="backslashreplace") + b"\n"
-    locks = path.parent / ".locks"
-    locks.mkdir(parents=True, exist_ok=True)
     # Shards on one disk share the file, so each line is written under a lock of its own.
-    with FileLock(locks / f"{path.name}.lock"), path.open("ab+") as file:
-        file.truncate(_whole_bytes(path))
-        file.write(line)
-        file.flush()
-        os.fsync(file.fileno())
+    with _held(path.parent / ".locks" / f"{path.name}.lock"):
+        try:
+            with path.open("ab+") as file:
+                file.truncate(_whole_bytes(path))
+                file.write(line)
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise StoreError(f"cannot write {path}: {error.strerror}") from error
 
 
 def _whole_bytes(path: Path) -> int:

@@ -24,6 +24,14 @@ class _Done:
     """A worker has ended."""
 
 
+NAME = "sparkle-worker"
+
+
+def still_running() -> bool:
+    """Whether a thread of a stopped run is still at work."""
+    return any(thread.name.startswith(NAME) for thread in threading.enumerate())
+
+
 def stream(jobs: Iterable[J], do: Callable[[J], Iterable[R]], *, workers: int) -> Iterator[R]:
     """Yield the records of all jobs in the order in which they finish.
 
@@ -56,7 +64,7 @@ def stream(jobs: Iterable[J], do: Callable[[J], Iterable[R]], *, workers: int) -
         finally:
             results.put(_Done())
 
-    threads = [threading.Thread(target=work, daemon=True, name=f"worker-{n}") for n in range(workers)]
+    threads = [threading.Thread(target=work, daemon=True, name=f"{NAME}-{n}") for n in range(workers)]
     for thread in threads:
         thread.start()
     try:

@@ -41,6 +41,7 @@ class Answer:
     headers: dict[str, str] = field(default_factory=dict)
     delay: float = 0.0
     cut_off: bool = False
+    drip: float = 0.0
 
     def content(self) -> bytes:
         if self.body is not None:
@@ -69,6 +70,7 @@ class FakeJudge:
         label_shift: Added to every label, to make them wrong.
         key: The API key asked for, or None.
         context: Tokens the model takes.
+        busy: So many requests are answered with `busy_status` first.
     """
 
     models: tuple[str, ...] = ("tiny-judge",)
@@ -84,6 +86,8 @@ class FakeJudge:
     label_shift: float = 0.0
     key: str | None = None
     context: int = 32768
+    busy: int = 0
+    busy_status: int = 503
     lock: threading.Lock = field(default_factory=threading.Lock)
     url: str = ""
 
@@ -171,6 +175,10 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(Answer(status=404, text="Not Found"))
 
     def _allowed(self) -> bool:
+        if self.fake.busy > 0:
+            self.fake.busy -= 1
+            self._send(Answer(status=self.fake.busy_status, text="loading"))
+            return False
         sent = self.headers.get("Authorization", "")
         if self.fake.key is None or sent == f"Bearer {self.fake.key}":
             return True
@@ -186,6 +194,12 @@ class _Handler(BaseHTTPRequestHandler):
         for name, value in answer.headers.items():
             self.send_header(name, value)
         self.end_headers()
+        if answer.drip:
+            for byte in content:
+                self.wfile.write(bytes([byte]))
+                self.wfile.flush()
+                time.sleep(answer.drip)
+            return
         self.wfile.write(content[: len(content) // 2] if answer.cut_off else content)
         if answer.cut_off:
             self.close_connection = True

@@ -158,7 +158,9 @@ def test_imports_inside_functions_are_seen_and_those_for_type_checkers_are_not(t
 
 
 def test_every_file_of_the_package_is_looked_at() -> None:
-    assert {"errors.py", "rubric.py", "cli/__init__.py", "judges/probe.py", "report/__init__.py"} <= set(SOURCES)
+    assert {"errors.py", "rubric/__init__.py", "cli/__init__.py", "judges/probe.py", "report/__init__.py"} <= set(
+        SOURCES
+    )
     assert "sparkle_bench.judges.probe" in OWN
 
 

@@ -516,8 +516,6 @@ def chosen(made: Path, selection: Selection) -> list[str]:
 
 def test_empty_selection_chooses_everything(made: Path) -> None:
     assert chosen(made, Selection()) == [s.id for s in load(made).samples]
-    assert Selection().whole
-    assert not Selection(limit=3).whole
 
 
 def test_selection_by_theme_keeps_the_benchmarks_order(made: Path) -> None:

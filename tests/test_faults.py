@@ -192,7 +192,7 @@ def test_strict_reading_is_another_judge_key(road: Road) -> None:
 def test_a_server_that_answers_nothing_stops_the_run(road: Road) -> None:
     road.repeats = 3
     road.fake.answer = lambda body: Answer(status=500)
-    with pytest.raises(JudgeUnavailable, match="no answer to 10 samples in a row"):
+    with pytest.raises(JudgeUnavailable, match="no answer to 10 questions in a row"):
         road.go()
     assert len(road.fake.requests) == run.BREAKER * TRIES
     key = Store(root=road.root).judge_keys("identity")[0]

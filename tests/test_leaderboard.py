@@ -268,7 +268,8 @@ def test_json_and_csv_say_the_same(board: Path, rows: dict[str, dict[str, str]])
     assert [row["model"] for row in data["rows"]] == list(rows)
     for row in data["rows"]:
         assert (row["rank"] or "") == (int(rows[row["model"]]["rank"]) if rows[row["model"]]["rank"] else "")
-        assert {name: row[name] for name in KEYS} == {name: rows[row["model"]][name] for name in KEYS}
+        in_csv = {name: rows[row["model"]][name] for name in KEYS}
+        assert {name: row[name] for name in KEYS} == {n: float(text) if text else None for n, text in in_csv.items()}
         low, high = row["bounds"]["overall"]
         assert float(rows[row["model"]]["overall_low"]) == low <= high == float(rows[row["model"]]["overall_high"])
     assert list(data["dimensions"]) == list(KEYS)
@@ -277,15 +278,25 @@ def test_json_and_csv_say_the_same(board: Path, rows: dict[str, dict[str, str]])
     assert data["judge"]["key"] == KEY
 
 
-def test_the_version_that_most_results_share_is_the_boards(tmp_path: Path) -> None:
+def test_the_largest_version_is_the_boards_however_many_toys_there_are(tmp_path: Path) -> None:
     store = Store(root=tmp_path)
     for model in ("a", "b"):
-        put(store, model, Result(marks=[1] * 3, samples=SAMPLES[:3]))
-    put(store, "c", Result(marks=[5] * 5, version=OTHER_VERSION))
+        put(store, model, Result(marks=[5] * 3, samples=SAMPLES[:3]))
+    put(store, "c", Result(marks=[1] * 5, version=OTHER_VERSION))
     (only,) = rebuild(store)
-    assert [(row.rank, row.entry.model) for row in only.rows] == [(1, "a"), (1, "b"), (None, "c")]
-    assert only.version["digest"] == VERSION
-    assert only.themes == ("location", "season")
+    assert [(row.rank, row.entry.model) for row in only.rows] == [(1, "c"), (None, "a"), (None, "b")]
+    assert only.version["digest"] == OTHER_VERSION
+
+
+def test_boards_of_results_that_are_gone_are_removed_and_other_files_stay(tmp_path: Path) -> None:
+    store = Store(root=tmp_path)
+    put(store, "a", Result(marks=[1] * 5))
+    (board,) = rebuild(store)
+    folder = store.board_dir(board.benchmark, board.judge_key)
+    (folder / "notes.txt").write_text("mine")
+    shutil.rmtree(store.model_dir("a"))
+    assert rebuild(store) == []
+    assert [path.name for path in (tmp_path / "leaderboards").rglob("*") if path.is_file()] == ["notes.txt"]
 
 
 def test_verdicts_of_two_judges_never_meet_on_one_board(world: Store, rows: dict[str, dict[str, str]]) -> None:

@@ -6,7 +6,9 @@ Environment variables are read here alone: `SPARKLE_JUDGE_URL` and `SPARKLE_JUDG
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
 
 import click
 
@@ -28,4 +30,22 @@ for command in (evaluate, edit, judge, leaderboard, show, models, judges, downlo
 def main() -> None:
     """Run the command line; a batch system's SIGTERM stops it as Ctrl-C does."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    cli(prog_name="sparkle-bench")
+    try:
+        cli(prog_name="sparkle-bench")
+    except SystemExit as ended:
+        _leave(ended.code)
+
+
+def _leave(code: str | int | None) -> None:
+    """End the process, without waiting for threads that a stopped run left behind.
+
+    A thread inside a decoder's or encoder's own code when Python winds down makes the process abort, so that the exit
+    code is lost; all records are on disk by then.
+    """
+    from sparkle_bench.workers import still_running
+
+    if still_running():
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code if isinstance(code, int) else 1)
+    sys.exit(code)

@@ -39,7 +39,7 @@ def evaluate(**given: Any) -> None:
 
     What is done already is not done again: after an interruption, run the same command.
     """
-    _judge(_Task.of(given, name=given["name"] or given["model"], model=given["model"], options=given["options"]), given)
+    _judge(_Task.of(given, name=_name(given), model=given["model"], options=given["options"]), given)
 
 
 @click.command("judge")
@@ -58,10 +58,14 @@ def judge(path: Path, **given: Any) -> None:
     """
     from sparkle_bench.store import slug
 
-    _judge(
-        _Task.of(given, name=given["name"] or slug(path.resolve().stem), model="folder", options={"path": str(path)}),
-        given,
-    )
+    where = path.resolve()
+    name = given["name"] or slug((where if where.is_dir() else where.parent).name)
+    _judge(_Task.of(given, name=name, model="folder", options={"path": str(path)}), given)
+
+
+def _name(given: Mapping[str, Any]) -> str:
+    """Return the result's name: as given, or the model's (of `module:Class`, the class's)."""
+    return str(given["name"] or given["model"].rpartition(":")[2])
 
 
 @click.command("edit")
@@ -72,7 +76,7 @@ def judge(path: Path, **given: Any) -> None:
 @opt.one_line_errors
 def edit(**given: Any) -> None:
     """Edit with a model and stop there; `eval` goes on from it."""
-    task = _Task.of(given, name=given["name"] or given["model"], model=given["model"], options=given["options"])
+    task = _Task.of(given, name=_name(given), model=given["model"], options=given["options"])
     _edit(task)
     edits = task.work.store.edits(task.work.model)
     missing = [s.id for s in task.work.samples if s.id not in edits or not edits[s.id].ok]
@@ -165,6 +169,7 @@ def _judge(task: _Task, given: Mapping[str, Any]) -> None:
     for note in bench.judge.notes:
         click.echo(f"note: {note}", err=True)
     _edit(task)
+    _check_any_edit(task)
     with _stage(task, "judging", workers=task.workers or JUDGE_WORKERS) as work:
         run.judge(work, bench, now=_now())
     boards = leaderboard.rebuild(task.work.store)
@@ -175,16 +180,23 @@ def _judge(task: _Task, given: Mapping[str, Any]) -> None:
     sys.exit(INCOMPLETE if lacking else 0)
 
 
+def _check_any_edit(task: _Task) -> None:
+    """Stop before a row of nothing but missing edits: a mistake in the command is likelier than such a model."""
+    from sparkle_bench.errors import EditorError
+
+    edits = task.work.store.edits(task.work.model)
+    if task.work.samples and not any(edit.ok for edit in edits.values()):
+        first = edits[task.work.samples[0].id]
+        raise EditorError(f"not one edit was made; the first, {first.sample_id}: {first.error}")
+
+
 def _bench(benchmark: str, given: Mapping[str, Any]) -> Bench:
     from sparkle_bench.judges import probe
     from sparkle_bench.judges.transport import Transport
     from sparkle_bench.prompts import load_prompt
     from sparkle_bench.run import Bench
 
-    if not given["judge_url"]:
-        raise click.UsageError(
-            "no judge: pass --judge-url, such as http://127.0.0.1:8000/v1 (or set SPARKLE_JUDGE_URL)"
-        )
+    url = _url(given["judge_url"])
     prompt = load_prompt(benchmark, root=given["root"], template=given["prompt"])
     wishes = probe.Options(
         model=given["judge_model"],
@@ -194,11 +206,35 @@ def _bench(benchmark: str, given: Mapping[str, Any]) -> Bench:
         constrain=given["constrain"],
         server_clock=given["server_clock"],
     )
-    transport = Transport(
-        url=given["judge_url"], api_key=os.environ.get("SPARKLE_JUDGE_API_KEY"), timeout=given["timeout"]
-    )
+    transport = Transport(url=url, api_key=_api_key(), timeout=given["timeout"])
     judge = probe.connect(transport, prompt, wishes)
     return Bench(judge=judge, prompt=prompt, strict=given["strict_parse"], repeats=given["repeats"])
+
+
+def _url(given: str | None) -> str:
+    """Return the judge's address if it can be one."""
+    from urllib.parse import urlsplit
+
+    if not given:
+        raise click.UsageError(
+            "no judge: pass --judge-url, such as http://127.0.0.1:8000/v1 (or set SPARKLE_JUDGE_URL)"
+        )
+    try:
+        parts = urlsplit(given)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise click.UsageError("--judge-url is no address; it looks like http://127.0.0.1:8000/v1")
+    return given
+
+
+def _api_key() -> str | None:
+    """Take the key out of the environment, where the programs we start would find it too."""
+    key = os.environ.pop("SPARKLE_JUDGE_API_KEY", "").strip()
+    if not (key.isascii() and key.isprintable()):
+        raise click.UsageError("SPARKLE_JUDGE_API_KEY holds characters that no key has")
+    return key or None
 
 
 def _lacking(task: _Task, bench: Bench) -> list[str]:
@@ -207,7 +243,7 @@ def _lacking(task: _Task, bench: Bench) -> list[str]:
 
     table = _table(task, bench)
     chosen = {sample.id for sample in task.work.samples}
-    lacking = table[(table.status == NO_VERDICT) & table.sample_id.isin(list(chosen)) & (table.repeat < bench.repeats)]
+    lacking = table[(table.status == NO_VERDICT) & table.sample_id.isin(list(chosen))]
     return sorted(set(lacking.sample_id))
 
 

@@ -48,6 +48,8 @@ class Folder:
             return
         found = sorted(str(p.relative_to(self._path)) for p in self._path.rglob("*.mp4")) if self._path.is_dir() else []
         expected = [samples[0].edit_path, f"{samples[0].id}_edited.mp4", f"{samples[0].id}.mp4"]
+        if self._listed is not None:
+            found, expected = sorted(str(p) for p in self._listed.values()), ["an id and an existing path in each row"]
         raise EditorError(
             f"none of the {len(samples)} samples has a video in {self._path}; expected {' or '.join(expected)}; "
             f"found {listed(found) if found else 'no mp4 file'}"
@@ -55,15 +57,14 @@ class Folder:
 
     def find(self, sample: Sample) -> Path | None:
         """Return the sample's video, or None."""
-        if self._listed is not None:
-            return self._listed.get(sample.id)
         names = (sample.edit_path, f"{sample.id}_edited.mp4", f"{sample.id}.mp4")
-        return next((self._path / name for name in names if (self._path / name).is_file()), None)
+        candidates = [self._path / name for name in names] if self._listed is None else [self._listed.get(sample.id)]
+        return next((path for path in candidates if path is not None and path.is_file()), None)
 
     def is_current(self, sample: Sample, edit: Edit) -> bool:
         """Whether the video handed in is still the one that was taken."""
         found = self.find(sample)
-        return found is not None and found.is_file() and file_sha256(found) == edit.sha256
+        return found is not None and file_sha256(found) == edit.sha256
 
     def edit(self, sample: Sample, out: Path) -> None:
         """Copy the sample's video.
@@ -76,10 +77,7 @@ class Folder:
             raise EditorError(
                 f"no video for {sample.id}; expected {Path(sample.edit_path).name} in the folder handed in"
             )
-        try:
-            shutil.copyfile(found, out)
-        except OSError as error:
-            raise EditorError(f"cannot read the video of {sample.id}: {error.strerror}") from error
+        shutil.copyfile(found, out)
 
 
 def _read_manifest(path: Path) -> dict[str, Path]:

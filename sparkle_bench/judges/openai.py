@@ -68,7 +68,7 @@ class Server:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenAIJudge:
-    """A model behind an OpenAI-compatible chat endpoint (vLLM first of all). Built by `probe.connect`."""
+    """A model behind an OpenAI-compatible chat endpoint, such as vLLM's."""
 
     transport: Transport
     server: Server
@@ -76,6 +76,7 @@ class OpenAIJudge:
     decoding: Decoding
     sampling: Sampling | None
     clock: Clock
+    checked: bool = False
     notes: tuple[str, ...] = ()
 
     @property
@@ -88,12 +89,13 @@ class OpenAIJudge:
         """All that can change a verdict, except the prompt and the reader of replies."""
         return {
             "judge": "openai",
-            "model": self.server.model,
+            "model": _published(self.server.model),
             "root": self.server.root,
             "server": self.server.version,
             "media": "mp4" if self.sampling is None else "frames",
             "sampling": None if self.sampling is None else {**asdict(self.sampling), "decoder": decoder()},
             "clock": self.clock,
+            "checked": self.checked,
             "decoding": asdict(self.decoding),
             "message_form": MESSAGE_FORM,
         }
@@ -107,11 +109,11 @@ class OpenAIJudge:
         """
         body = self.body(question.prompt, question.pair, seed=question.seed)
         answer = self.transport.post("/chat/completions", body, _wrong)
-        usage = answer.data.get("usage") or {}
+        text: str = answer.data["choices"][0]["message"]["content"]
         return Reply(
-            text=answer.data["choices"][0]["message"]["content"],
-            prompt_tokens=usage.get("prompt_tokens"),
-            completion_tokens=usage.get("completion_tokens"),
+            text=text.encode("utf-8", "backslashreplace").decode(),  # half a surrogate pair is no text
+            prompt_tokens=_tokens(answer.data, "prompt_tokens"),
+            completion_tokens=_tokens(answer.data, "completion_tokens"),
             failures=answer.failures,
         )
 
@@ -129,6 +131,18 @@ class OpenAIJudge:
         if self.clock == "stated" and pair.timing is not None:
             body["media_io_kwargs"] = {"video": stated(pair.timing)}
         return body
+
+
+def _published(model: str) -> str:
+    """Return a model's name without the folders of the machine that serves it."""
+    return model.rstrip("/").rsplit("/", 1)[-1] if model.startswith(("/", "~", ".")) else model
+
+
+def _tokens(answer: Mapping[str, Any], name: str) -> int | None:
+    """Return a count of the answer's usage, or None if the server does not count."""
+    usage = answer.get("usage")
+    count = usage.get(name) if isinstance(usage, dict) else None
+    return count if isinstance(count, int) else None
 
 
 def content(prompt: str, pair: Pair) -> list[dict[str, Any]]:

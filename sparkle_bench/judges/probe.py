@@ -41,6 +41,7 @@ def connect(transport: Transport, prompt: Prompt, options: Options) -> OpenAIJud
         decoding=decoding,
         sampling=seen.sampling,
         clock=seen.clock,
+        checked=seen.checked,
         notes=seen.notes,
     )
 

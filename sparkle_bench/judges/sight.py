@@ -90,11 +90,13 @@ class Seen:
     Attributes:
         sampling: How clips become pictures; None for whole files.
         clock: Who says when the frames were taken.
+        checked: Whether `/tokenize` showed that all frames arrive.
         notes: What a board's reader must know.
     """
 
     sampling: Sampling | None
     clock: Clock
+    checked: bool = False
     notes: tuple[str, ...] = ()
 
 
@@ -205,7 +207,7 @@ def _view(setting: Setting, factor: int) -> _View | None:
     }
     if not setting.options.server_clock:
         body["media_io_kwargs"] = {"video": stated(pair.timing)}
-    response = setting.transport.post_once("/tokenize", body, root=True)
+    response = setting.transport.post_plain("/tokenize", body, root=True)
     if response.status_code in (404, 405, 501):
         return None
     if response.status_code != 200:
@@ -252,9 +254,9 @@ def _checked(setting: Setting, view: _View) -> Seen:
         return Seen(sampling=view.sampling, clock=setting.clock, notes=(UNVERIFIED,))
     _check_frames(setting, view)
     if setting.options.server_clock:
-        return Seen(sampling=view.sampling, clock="server", notes=(SERVER_CLOCK,))
+        return Seen(sampling=view.sampling, clock="server", checked=True, notes=(SERVER_CLOCK,))
     _check_times(setting, view)
-    return Seen(sampling=view.sampling, clock="stated")
+    return Seen(sampling=view.sampling, clock="stated", checked=True)
 
 
 def _check_length(setting: Setting, view: _View) -> None:
@@ -317,6 +319,6 @@ def _ask_once(setting: Setting, pair: Pair) -> None:
     }
     if pair.timing is not None and setting.clock == "stated":
         body["media_io_kwargs"] = {"video": stated(pair.timing)}
-    response = setting.transport.post_once("/chat/completions", body)
+    response = setting.transport.post_plain("/chat/completions", body)
     if response.status_code != 200:
         raise JudgeUnavailable(_refusal(setting, response))

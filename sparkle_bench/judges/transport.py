@@ -25,6 +25,8 @@ UNREACHABLE_TRIES = 4
 FIRST_WAIT = 1.0
 LONGEST_WAIT = 30.0
 LONGEST_RETRY_AFTER = 120.0
+LONGEST_ANSWER = 64 << 20
+PROBE_TRIES = 4
 RETRIED = frozenset({408, 429, 500, 502, 503, 504, 529})
 USER_AGENT = "sparkle-bench"
 
@@ -69,7 +71,8 @@ class Transport:
         headers = {"User-Agent": USER_AGENT} | ({"Authorization": f"Bearer {self.api_key}"} if self.api_key else {})
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=64)
         timeout = httpx.Timeout(self.timeout, connect=min(10.0, self.timeout))
-        object.__setattr__(self, "_client", httpx.Client(headers=headers, timeout=timeout, limits=limits))
+        client = httpx.Client(headers=headers, timeout=timeout, limits=limits, trust_env=not _is_loopback(self.url))
+        object.__setattr__(self, "_client", client)
 
     def close(self) -> None:
         """Hang up."""
@@ -95,29 +98,54 @@ class Transport:
         return re.sub(r"(?<=://)[^/@\s]+@", "", line)
 
     def get(self, path: str, *, root: bool = False) -> httpx.Response:
-        """GET once, without retries.
+        """GET, and again while the server says that it is busy or loading.
 
         Raises:
             JudgeUnavailable: No server answers.
         """
-        return self._once("GET", self.address(path, root=root))
+        return self._patiently("GET", self.address(path, root=root))
 
-    def post_once(self, path: str, body: dict[str, Any], *, root: bool = False) -> httpx.Response:
-        """POST once, without retries.
+    def post_plain(self, path: str, body: dict[str, Any], *, root: bool = False) -> httpx.Response:
+        """POST, and again while the server says that it is busy or loading; return whatever else it answers.
 
         Raises:
-            JudgeUnavailable: No server answers.
+            JudgeUnavailable: No server answers, or it stays busy.
         """
-        return self._once("POST", self.address(path, root=root), body)
+        return self._patiently("POST", self.address(path, root=root), body)
 
-    def _once(self, method: str, url: str, body: dict[str, Any] | None = None) -> httpx.Response:
+    def _patiently(self, method: str, url: str, body: dict[str, Any] | None = None) -> httpx.Response:
+        for attempt in range(PROBE_TRIES):
+            response = self._once(method, url, body)
+            if response.status_code not in RETRIED:
+                return response
+            if attempt + 1 < PROBE_TRIES:
+                self.sleep(_wait(attempt, retry_after(response)))
+        raise JudgeUnavailable(
+            f"the judge at {self.shown} is busy or not ready ({response.status_code}: {self.redact(message(response))}); "
+            "wait and run again"
+        )
+
+    def _once(self, method: str, url: str, body: dict[str, Any] | None) -> httpx.Response:
         try:
-            return self._client.request(method, url, json=body)
+            return self._exchange(method, url, body)
         except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
             reason = self.redact(error) or type(error).__name__
             raise JudgeUnavailable(
                 f"no judge answers at {self.shown} ({reason}); start the server, or correct --judge-url"
             ) from error
+
+    def _exchange(self, method: str, url: str, body: dict[str, Any] | None) -> httpx.Response:
+        """Send and receive within the time limit as a whole; httpx's own limits each single read."""
+        deadline = time.monotonic() + self.timeout
+        with self._client.stream(method, url, json=body) as response:
+            content = bytearray()
+            for chunk in response.iter_bytes():
+                content += chunk
+                if time.monotonic() > deadline:
+                    raise httpx.ReadTimeout("the answer came too slowly")
+                if len(content) > LONGEST_ANSWER:
+                    raise httpx.ReadError(f"the answer is longer than {LONGEST_ANSWER} bytes")
+            return httpx.Response(response.status_code, headers=_plain(response.headers), content=bytes(content))
 
     def post(self, path: str, body: dict[str, Any], check: Callable[[dict[str, Any]], str | None]) -> Answer:
         """POST with bounded retries.
@@ -147,7 +175,7 @@ class Transport:
 
     def _try(self, path: str, body: dict[str, Any], check: Callable[[dict[str, Any]], str | None]) -> dict[str, Any]:
         try:
-            response = self._client.post(self.address(path), json=body)
+            response = self._exchange("POST", self.address(path), body)
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             raise _Again(f"no connection ({self.redact(error)})", unreachable=True) from error
         except httpx.TimeoutException as error:
@@ -159,7 +187,7 @@ class Transport:
         try:
             data = response.json()
             wrong = check(data) if isinstance(data, dict) else "the answer is not a JSON object"
-        except ValueError:
+        except (ValueError, RecursionError):
             wrong = "the answer is not JSON"
         if wrong:
             raise _Again(self.redact(wrong))
@@ -179,6 +207,21 @@ class Transport:
         raise RequestFailed(
             f"the judge refused the request ({status}: {words})", failures=(f"{status}: {words}",), systemic=False
         )
+
+
+def _plain(headers: httpx.Headers) -> dict[str, str]:
+    """Return the headers without those on how the body was packed, for it is unpacked."""
+    return {
+        name: value
+        for name, value in headers.items()
+        if name not in ("content-encoding", "content-length", "transfer-encoding")
+    }
+
+
+def _is_loopback(url: str) -> bool:
+    """Whether a server runs on this machine, so that no proxy lies between."""
+    host = urlsplit(url).hostname or ""
+    return host == "localhost" or host == "::1" or host.startswith("127.")
 
 
 def message(response: httpx.Response) -> str:

@@ -1,0 +1,104 @@
+"""The first stage: an edit, or the reason why there is none, for every chosen sample."""
+
+from __future__ import annotations
+
+import contextlib
+import glob
+import os
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+from sparkle_bench import editors, video
+from sparkle_bench.benchmark import file_sha256
+from sparkle_bench.editors import Editor
+from sparkle_bench.errors import MachineError, SparkleError, is_machine_trouble, one_line
+from sparkle_bench.records import Edit, Sample
+from sparkle_bench.run.work import Work
+from sparkle_bench.workers import stream
+
+
+def edit(work: Work, editor: Editor) -> None:
+    """Edit every chosen sample that has no good edit yet, one record each.
+
+    Raises:
+        StoreError: Another run is at work on these samples.
+        EditorError: The editor refuses the work as a whole.
+        MachineError: The disk is full, or the like; what was edited is on disk.
+    """
+    with work.store.working(work.model, work.shard):
+        try:
+            editors.prepare(editor, work.store.samples_of(work.model, work.samples))
+            earlier = work.store.edits(work.model)
+            left = [s for s in work.samples if not _is_done(work, editor, s, earlier.get(s.id))]
+            work.on_start(len(left))
+            workers = work.workers if editors.is_thread_safe(editor) else 1
+            for record in stream(left, lambda sample: [_edit_one(work, editor, sample)], workers=workers):
+                work.store.append_edit(work.model, record)
+                work.on_record(record)
+        finally:
+            editors.close(editor)
+
+
+def _is_done(work: Work, editor: Editor, sample: Sample, edit: Edit | None) -> bool:
+    if edit is None or not edit.ok:
+        return False
+    out = work.store.video_path(work.model, sample)
+    return out.is_file() and file_sha256(out) == edit.sha256 and editors.is_current(editor, sample, edit)
+
+
+def _edit_one(work: Work, editor: Editor, sample: Sample) -> Edit:
+    out = work.store.video_path(work.model, sample)
+    part = out.with_name(f".{sample.id}.{os.getpid()}.part.mp4")
+    begun = time.monotonic()
+    try:
+        _make_room(out, sample)
+        editor.edit(sample, part)
+        probe = video.probe(part)
+        sha256 = file_sha256(part)
+        _sync(part)
+        part.replace(out)
+    except Exception as error:  # the border to other people's editors: whatever they raise is this sample's outcome
+        _remove((part, out))
+        if isinstance(error, MachineError) or is_machine_trouble(error):
+            raise MachineError(f"this machine cannot go on at {sample.id}: {_reason(error, work, sample)}") from error
+        return Edit(
+            sample_id=sample.id,
+            error=_reason(error, work, sample),
+            error_type=type(error).__name__,
+            seconds=round(time.monotonic() - begun, 3),
+        )
+    return Edit(
+        sample_id=sample.id,
+        video=out.relative_to(work.store.model_dir(work.model)).as_posix(),
+        sha256=sha256,
+        probe=probe,
+        seconds=round(time.monotonic() - begun, 3),
+    )
+
+
+def _make_room(out: Path, sample: Sample) -> None:
+    """Make the edit's folder, and remove what a killed run left of this sample."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    for leftover in out.parent.glob(f".{glob.escape(sample.id)}.*.part.mp4"):
+        leftover.unlink(missing_ok=True)
+
+
+def _remove(paths: Iterable[Path]) -> None:
+    for path in paths:
+        with contextlib.suppress(OSError):
+            path.unlink()
+
+
+def _reason(error: Exception, work: Work, sample: Sample) -> str:
+    """Return one line on an error, without the folders of this machine: records are for publishing."""
+    text = str(error) if isinstance(error, SparkleError) else f"{type(error).__name__}: {error}"
+    for folder in (work.store.root.resolve(), sample.root.resolve(), Path.cwd(), Path.home()):
+        if folder != Path(folder.anchor):
+            text = text.replace(f"{folder}/", "")
+    return one_line(text, limit=1000)
+
+
+def _sync(path: Path) -> None:
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())

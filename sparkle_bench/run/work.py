@@ -1,0 +1,103 @@
+"""What a stage works on, and the first lines of a result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sparkle_bench import editors
+from sparkle_bench.benchmark import Benchmark
+from sparkle_bench.editors import Editor
+from sparkle_bench.errors import StoreError
+from sparkle_bench.provenance import code_version, hardware
+from sparkle_bench.records import Edit, Judgment, Sample
+from sparkle_bench.store import Store
+
+OnRecord = Callable[[Edit | Judgment], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """What a stage works on.
+
+    Attributes:
+        store: Where records go.
+        model: The result's name.
+        samples: The chosen samples.
+        shard: Which part of a division they are, for the lock.
+        workers: How many samples at once.
+        on_start: Told how many records the stage will make, before the first.
+        on_record: Told of every record once it is on disk.
+    """
+
+    store: Store
+    model: str
+    samples: Sequence[Sample]
+    shard: tuple[int, int] = (0, 1)
+    workers: int = 1
+    on_start: Callable[[int], None] = lambda total: None
+    on_record: OnRecord = lambda record: None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Made:
+    """How a model's edits are made.
+
+    Attributes:
+        editor: The editor.
+        name: What `--model` called it.
+        options: Its options as given.
+    """
+
+    editor: Editor
+    name: str
+    options: Mapping[str, str]
+
+
+def start(store: Store, model: str, benchmark: Benchmark, made: Made, *, now: datetime) -> None:
+    """Write `run.json`, or check that the result there was made the same way.
+
+    An editor that tells by content what is current (such as `folder`) may come with other options; the newest are kept.
+
+    Raises:
+        StoreError: The name is taken by another editor, other options, or another version of the benchmark.
+    """
+    editor = {"name": made.name, "options": editors.describe(made.editor, made.options)}
+    counts = benchmark.counts
+    run = {
+        "model": model,
+        "benchmark": {
+            "name": benchmark.name,
+            "digest": benchmark.digest,
+            "samples": counts.samples,
+            "partial": benchmark.partial,
+        },
+        "editor": editor,
+        "code_version": code_version(),
+        "hardware": hardware(),
+        "date": now.isoformat(timespec="seconds"),
+    }
+    with store.starting(model):
+        earlier = store.read_run(model)
+        if earlier is not None:
+            _check_same(model, earlier, run, bound_by_content=editors.is_bound_by_content(made.editor))
+        if earlier is None or earlier["editor"] != editor:
+            store.write_run(model, run, benchmark.samples)
+
+
+def _check_same(
+    model: str, earlier: Mapping[str, object], run: Mapping[str, object], *, bound_by_content: bool
+) -> None:
+    cure = f"use another --name, or remove results/{model}"
+    versions = [document.get("benchmark") for document in (earlier, run)]
+    digests = [version.get("digest") if isinstance(version, dict) else None for version in versions]
+    if digests[0] != digests[1]:
+        raise StoreError(f"results/{model} belongs to another version of the benchmark; {cure}")
+    before, after = earlier.get("editor"), run["editor"]
+    if not (isinstance(before, dict) and isinstance(after, dict)):
+        raise StoreError(f"results/{model}/run.json names no editor; {cure}")
+    if before.get("name") != after["name"] or (before != after and not bound_by_content):
+        raise StoreError(
+            f"results/{model} was made by {before.get('name')} with options {before.get('options')}; {cure}"
+        )

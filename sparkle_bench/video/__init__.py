@@ -1,0 +1,35 @@
+"""Probing, sampling and writing video. The only package that knows decord, PyAV and OpenCV."""
+
+from sparkle_bench.video.pair import (
+    Clip,
+    Pair,
+    Sampling,
+    SourceError,
+    Timing,
+    decoder,
+    encode_jpeg,
+    instants,
+    load_pair,
+    smart_resize,
+)
+from sparkle_bench.video.probe import MAX_BYTES, MAX_FRAME_PIXELS, MAX_FRAMES, MAX_RATIO, probe
+from sparkle_bench.video.write import write
+
+__all__ = [
+    "MAX_BYTES",
+    "MAX_FRAMES",
+    "MAX_FRAME_PIXELS",
+    "MAX_RATIO",
+    "Clip",
+    "Pair",
+    "Sampling",
+    "SourceError",
+    "Timing",
+    "decoder",
+    "encode_jpeg",
+    "instants",
+    "load_pair",
+    "probe",
+    "smart_resize",
+    "write",
+]

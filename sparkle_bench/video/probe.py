@@ -1,0 +1,145 @@
+"""What a file holds, from its packets and headers.
+
+A file is refused before it is decoded if its packets show that it is truncated, variable in rate or absurdly large, so
+that a bad file costs bounded time and memory. decord alone would retry thousands of times at the end of a cut-off file.
+
+Trouble of this machine (no such file, too many open files, a failing disk) is no fault of the video: it is a
+`MachineError`, which never becomes a model's mark.
+"""
+
+from __future__ import annotations
+
+import statistics
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from sparkle_bench.errors import MachineError, VideoError, is_machine_trouble, one_line
+from sparkle_bench.records import Probe
+
+MAX_FRAMES = 20_000
+MAX_FRAME_PIXELS = 4096 * 4096
+MAX_BYTES = 2 << 30
+MAX_RATIO = 200
+FORMATS = ("mov", "mp4", "m4a", "3gp", "3g2", "mj2", "matroska", "webm", "avi", "mpegts", "flv", "ogg")
+RATE_TOLERANCE = 0.25
+"""How far the gap between two frames may be from the median gap, as a share of it, before the rate is variable."""
+
+
+def probe(path: Path) -> Probe:
+    """Read what a file holds from its packets and headers, without decoding it.
+
+    Raises:
+        VideoError: The file is missing, empty, not a video, truncated, variable in rate or beyond the limits above.
+        MachineError: This machine cannot open it.
+    """
+    _check_file(path)
+    import av
+
+    try:
+        with container(path) as opened:
+            if not opened.streams.video:
+                raise VideoError(f"{path.name} has no video stream")
+            stream = opened.streams.video[0]
+            width, height = getattr(stream, "width", 0), getattr(stream, "height", 0)  # a codec nobody knows has none
+            _check_size(path, width, height)
+            times = _packet_times(path, opened, stream)
+            _check_count(path, len(times), stream.frames)
+            return Probe(frames=len(times), fps=_rate(path, times, stream), width=width, height=height)
+    except (av.FFmpegError, OSError, ValueError) as error:
+        check_machine(path, error)
+        raise VideoError(f"{path.name} is not a readable video: {reason(error)}") from error
+
+
+def container(path: Path, **options: str) -> Any:
+    """Open a file as one of the containers videos come in: a playlist could name other files."""
+    import av
+
+    allowed = {"format_whitelist": ",".join(FORMATS), "protocol_whitelist": "file"}
+    return av.open(f"file:{path}", metadata_errors="ignore", options={**allowed, **options})
+
+
+def _check_count(path: Path, found: int, promised: int) -> None:
+    """Refuse a file that holds fewer frames than its header promises, unless an edit list hides them on purpose."""
+    if found >= promised:
+        return
+    with container(path, ignore_editlist="1") as opened:
+        stream = opened.streams.video[0]
+        whole = sum(1 for packet in opened.demux(stream) if packet.size)
+    if whole < promised:
+        raise VideoError(f"{path.name} is truncated: its header promises {promised} frames, {whole} are there")
+
+
+def reason(error: BaseException) -> str:
+    """Return what went wrong without the file's path, which does not belong in a record."""
+    return one_line(getattr(error, "strerror", None) or type(error).__name__)
+
+
+def check_machine(path: Path, error: BaseException) -> None:
+    """Raise `MachineError` if an error speaks of this machine."""
+    if is_machine_trouble(error):
+        raise MachineError(f"cannot read {path.name} on this machine: {reason(error)}") from error
+
+
+def check_readable(path: Path) -> None:
+    """Raise `MachineError` if this machine cannot open a file at all, whatever is in it."""
+    try:
+        with path.open("rb"):
+            return
+    except OSError as error:
+        raise MachineError(f"cannot read {path.name} on this machine: {reason(error)}") from error
+
+
+def _check_file(path: Path) -> None:
+    try:
+        size = path.stat().st_size if path.is_file() else -1
+    except OSError as error:
+        check_machine(path, error)
+        raise VideoError(f"cannot read {path.name}: {reason(error)}") from error
+    if size < 0:
+        raise VideoError(f"{path.name} is not a file")
+    if size == 0:
+        raise VideoError(f"{path.name} is empty")
+    if size > MAX_BYTES:
+        raise VideoError(f"{path.name} has {size} bytes; at most {MAX_BYTES} are read")
+
+
+def _check_size(path: Path, width: int, height: int) -> None:
+    if width < 1 or height < 1:
+        raise VideoError(f"{path.name} has no picture size")
+    if width * height > MAX_FRAME_PIXELS or max(width, height) > MAX_RATIO * min(width, height):
+        raise VideoError(f"{path.name} is {width}x{height}, beyond what is read ({MAX_FRAME_PIXELS} px, 1:{MAX_RATIO})")
+
+
+def _packet_times(path: Path, opened: Any, stream: Any) -> list[int]:
+    """Return the presentation times of all frames in the stream's time base, sorted."""
+    times: list[int] = []
+    for number, packet in enumerate(opened.demux(stream), 1):
+        if packet.size == 0 or packet.is_discard:
+            continue
+        if packet.is_corrupt:
+            raise VideoError(f"{path.name} is truncated or damaged at frame {number}")
+        if number > MAX_FRAMES:
+            raise VideoError(f"{path.name} has more than {MAX_FRAMES} frames")
+        time = packet.pts if packet.pts is not None else packet.dts
+        times.append(time if time is not None else -1)
+    if not times:
+        raise VideoError(f"{path.name} has no frames")
+    return sorted(times)
+
+
+def _rate(path: Path, times: list[int], stream: Any) -> float:
+    """Return the constant frame rate in frames per second, or refuse a variable one."""
+    gaps = [later - earlier for earlier, later in pairwise(times)]
+    if not gaps or max(times) < 0:
+        return float(stream.average_rate or stream.guessed_rate or 1)
+    median = statistics.median(gaps)
+    # Coarse time bases round every gap by up to a tick, which is no variation.
+    allowed = max(1.5, RATE_TOLERANCE * median)
+    odd = [number for number, gap in enumerate(gaps, 1) if abs(gap - median) > allowed]
+    if odd or median <= 0:
+        raise VideoError(
+            f"{path.name} has a variable frame rate (frame {odd[0] if odd else 1} of {len(times)} is off the beat); "
+            "write it again at a constant rate"
+        )
+    return float((len(times) - 1) / ((times[-1] - times[0]) * stream.time_base))

@@ -1,0 +1,352 @@
+"""What must never become a model's mark, and what must never be published."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import time
+from collections.abc import Iterator
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sparkle_bench import benchmark, run, video
+from sparkle_bench.editors.identity import Identity
+from sparkle_bench.errors import JudgeUnavailable, MachineError, RequestFailed
+from sparkle_bench.judges import probe
+from sparkle_bench.judges.transport import Transport
+from sparkle_bench.prompts import load_prompt
+from sparkle_bench.records import Sample
+from sparkle_bench.store import Store
+from tests import cli
+from tests.fake_judge import Answer, FakeJudge, serving, verdict
+from tests.makers import write_benchmark, write_clip, write_edits
+
+NOW = datetime(2026, 1, 2, tzinfo=timezone.utc)
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_benchmark(tmp_path_factory.mktemp("made-up") / "bench", samples_per_theme=1)
+
+
+@pytest.fixture
+def fake() -> Iterator[FakeJudge]:
+    with serving(FakeJudge()) as judge:
+        yield judge
+
+
+def everything_written(root: Path) -> bytes:
+    folders = [root / "results", root / "leaderboards"]
+    return b"".join(p.read_bytes() for f in folders for p in f.rglob("*") if p.is_file() and p.suffix != ".mp4")
+
+
+def test_a_video_changed_while_it_is_judged_gets_no_marks(bench: Path, fake: FakeJudge, tmp_path: Path) -> None:
+    """The judge's marks belong to the bytes of the Edit, or to none."""
+    store = Store(root=tmp_path)
+    loaded = benchmark.load(bench)
+    made = run.Made(editor=Identity(), name="identity", options={})
+    run.start(store, "identity", loaded, made, now=NOW)
+    work = run.Work(store=store, model="identity", samples=loaded.samples)
+    run.edit(work, made.editor)
+    write_clip(store.video_path("identity", loaded.samples[0]), frames=7)
+    store.video_path("identity", loaded.samples[1]).unlink()
+    transport = Transport(url=fake.url)
+    prompt = load_prompt("sparkle", root=tmp_path)
+    seat = run.Bench(judge=probe.connect(transport, prompt, probe.Options(frames=2)), prompt=prompt)
+    run.judge(work, seat, now=NOW)
+    transport.close()
+    kinds = {j.sample_id: j.error_type for j in store.judgments("identity", seat.key).values()}
+    assert [kinds[sample.id] for sample in loaded.samples] == [run.STALE, run.STALE, None, None]
+    done = cli.run(
+        "eval", "--model", "identity", "--bench", bench, "--judge-url", fake.url, "--frames", "2", cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+    assert "scored 4 of 4" in done.stdout, "the next run makes the two anew and judges them"
+
+
+class FullDisk:
+    """An editor on a machine whose disk is full."""
+
+    def edit(self, sample: Sample, out: Path) -> None:
+        raise OSError(28, "No space left on device", str(out))
+
+
+def test_a_full_disk_stops_the_run_and_blames_no_model(bench: Path, tmp_path: Path) -> None:
+    store = Store(root=tmp_path)
+    loaded = benchmark.load(bench)
+    editor = FullDisk()
+    run.start(store, "x", loaded, run.Made(editor=editor, name="x", options={}), now=NOW)
+    with pytest.raises(MachineError, match="No space left on device"):
+        run.edit(run.Work(store=store, model="x", samples=loaded.samples), editor)
+    assert store.edits("x") == {}
+
+
+def test_too_many_open_files_is_no_fault_of_the_video(tmp_path: Path) -> None:
+    clip = write_clip(tmp_path / "clip.mp4")
+    held = []
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(200, soft), hard))
+    try:
+        with pytest.raises(OSError, match="Too many open files"):
+            while True:
+                held.append(os.open(os.devnull, os.O_RDONLY))
+        with pytest.raises(MachineError):
+            video.probe(clip)
+    finally:
+        for number in held:
+            os.close(number)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_a_read_only_root_is_one_line(bench: Path, tmp_path: Path) -> None:
+    done = cli.run("edit", "--model", "identity", "--bench", bench, "--root", "/proc/self", cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: cannot make the folder /proc/self/results")
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_a_row_of_nothing_but_failures_is_not_made(bench: Path, fake: FakeJudge, tmp_path: Path) -> None:
+    words = ["eval", "--model", "command", "--option", "cmd=sh -c 'exit 3' {out}"]
+    done = cli.run(*words, "--bench", bench, "--judge-url", fake.url, cwd=tmp_path)
+    assert done.returncode == 1
+    assert "not one edit was made; the first, Sparkle_location_000001: the command ended with code 3" in done.stderr
+    assert not (tmp_path / "leaderboards").exists()
+
+
+def test_a_manifest_that_leads_nowhere_is_refused(bench: Path, fake: FakeJudge, tmp_path: Path) -> None:
+    manifest = tmp_path / "manifest.csv"
+    manifest.write_text("id,path\nSparkle_time_000001,nowhere/a.mp4\n")
+    done = cli.run("judge", manifest, "--bench", bench, "--judge-url", fake.url, cwd=tmp_path)
+    assert done.returncode == 1
+    assert "none of the 4 samples has a video" in done.stderr
+
+
+def test_two_folders_with_a_dot_in_their_names_are_two_results(bench: Path, fake: FakeJudge, tmp_path: Path) -> None:
+    samples = benchmark.load(bench).samples
+    for name in ("wan2.1", "wan2.2"):
+        folder = write_edits(tmp_path / name, samples)
+        assert cli.run("judge", folder, "--bench", bench, "--judge-url", fake.url, cwd=tmp_path).returncode == 0
+    assert Store(root=tmp_path).models() == ["wan2.1", "wan2.2"]
+
+
+def test_av1_is_judged_like_any_other_codec(bench: Path, fake: FakeJudge, tmp_path: Path) -> None:
+    """Decord does not know AV1; that is our lack, not the model's."""
+    import av
+    import numpy as np
+
+    for sample in benchmark.load(bench).samples:
+        path = tmp_path / "av1" / f"{sample.id}.mp4"
+        path.parent.mkdir(exist_ok=True)
+        with av.open(str(path), "w") as container:
+            stream: Any = container.add_stream("libsvtav1", rate=16)
+            stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
+            for level in range(12):
+                frame = av.VideoFrame.from_ndarray(np.full((64, 96, 3), 20 * level, dtype=np.uint8), format="rgb24")
+                container.mux(stream.encode(frame))
+            container.mux(stream.encode())
+    done = cli.run("judge", tmp_path / "av1", "--bench", bench, "--judge-url", fake.url, "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["n"] == 4
+
+
+def test_fewer_repeats_than_before_still_ask_for_what_is_missing(bench: Path, fake: FakeJudge, tmp_path: Path) -> None:
+    fake.answer = lambda body: Answer(text="no" if body["seed"] == 43 else None)
+    words: list[str | Path] = [
+        "eval",
+        "--model",
+        "identity",
+        "--bench",
+        bench,
+        "--judge-url",
+        fake.url,
+        "--frames",
+        "2",
+    ]
+    assert cli.run(*words, "--repeats", "2", cwd=tmp_path).returncode == 3
+    assert cli.run(*words, cwd=tmp_path).returncode == 3, "the second repeat is still missing"
+    fake.answer = lambda body: Answer()
+    assert cli.run(*words, cwd=tmp_path).returncode == 0
+
+
+def test_shards_of_one_division_share_no_sample_whatever_else_is_chosen(bench: Path) -> None:
+    loaded = benchmark.load(bench)
+    whole = {s.id for s in benchmark.select(loaded, benchmark.Selection(shard=(0, 2)))}
+    part = {s.id for s in benchmark.select(loaded, benchmark.Selection(themes=("time", "season"), shard=(1, 2)))}
+    assert not whole & part
+
+
+def test_two_makers_at_once_cannot_share_a_name(bench: Path, tmp_path: Path) -> None:
+    shards = [
+        cli.start(
+            "edit", "--model", "command", "--name", "x", "--option", f"cmd=sh -c 'sleep 0.{n}; cp $0 $1' {{source}} {{out}}",
+            "--bench", bench, "--shard", f"{n}/2", cwd=tmp_path,
+        )
+        for n in (0, 1)
+    ]  # fmt: skip
+    outcomes = [(*shard.communicate(timeout=60), shard.returncode) for shard in shards]
+    assert sorted(code for _, _, code in outcomes) == [0, 1], outcomes
+    assert sum("was made by command with options" in errors for _, errors, _ in outcomes) == 1
+
+
+def test_no_secret_and_no_folder_of_this_machine_is_written(bench: Path, fake: FakeJudge, tmp_path: Path) -> None:
+    fake.key = "sk-very-secret-1"
+    fake.models = ("/home/alice/models/tiny-judge",)
+    script = tmp_path / "infer.sh"
+    script.write_text(
+        'cp "$1" "$2"; case "$1" in *time*) echo "key=$SPARKLE_JUDGE_API_KEY."; ls "$1" "$2" x; exit 4;; esac'
+    )
+    command = f"cmd=sh {script} {{source}} {{out}}"
+    words: list[str | Path] = [
+        "eval",
+        "--model",
+        "command",
+        "--option",
+        command,
+        "--bench",
+        bench,
+        "--judge-url",
+        fake.url,
+    ]
+    done = cli.run(*words, cwd=tmp_path, SPARKLE_JUDGE_API_KEY=" sk-very-secret-1\n")
+    assert done.returncode == 0, done.stderr
+    written = everything_written(tmp_path)
+    assert b"key=. " in written, "the program's own words are kept"
+    for secret in (b"sk-very-secret-1", b"/home/alice", str(tmp_path).encode()):
+        assert secret not in written
+    assert "sk-very-secret-1" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        ("sh /home/alice/infer.py --token abc {out}", "sh infer.py --token '[hidden]' '{out}'"),
+        ("sh --api-key=abc --model=/data/weights {out}", "sh '--api-key=[hidden]' --model=weights '{out}'"),
+        ("sh run hf_abcdefgh123 {out}", "sh run '[hidden]' '{out}'"),
+        ("sh ~/x/run.py --steps 4 {out}", "sh run.py --steps 4 '{out}'"),
+    ],
+)
+def test_a_command_is_published_without_secrets_and_folders(words: str, shown: str) -> None:
+    from sparkle_bench.editors.command import Command
+
+    assert Command(cmd=words).describe()["cmd"] == shown
+
+
+@pytest.mark.parametrize("key", ["sk-ü", "sk-a\nb"])
+def test_a_key_that_is_none_is_refused_unseen(key: str, bench: Path, fake: FakeJudge, tmp_path: Path) -> None:
+    words: list[str | Path] = ["eval", "--model", "identity", "--bench", bench, "--judge-url", fake.url]
+    done = cli.run(*words, cwd=tmp_path, SPARKLE_JUDGE_API_KEY=key)
+    assert done.returncode == 2
+    assert "SPARKLE_JUDGE_API_KEY holds characters that no key has" in done.stderr
+    assert "sk-" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "url", ["http://[::1/v1", "127.0.0.1:8000", "ftp://127.0.0.1/v1", "http:///v1", "http://a:99999/"]
+)
+def test_an_address_that_is_none_is_refused(url: str, bench: Path, tmp_path: Path) -> None:
+    done = cli.run("eval", "--model", "identity", "--bench", bench, "--judge-url", url, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "--judge-url is no address" in done.stderr
+
+
+def completion(text: str, **more: object) -> Answer:
+    return Answer(body=json.dumps({"choices": [{"message": {"content": text}}], **more}).encode())
+
+
+ODD = {
+    "half a surrogate pair": completion("Nice \ud83d\n" + verdict(3, 3, 3, 3, 3, 3)),
+    "usage is text": completion(verdict(3, 3, 3, 3, 3, 3), usage="lots"),
+}
+
+
+@pytest.mark.parametrize("answer", ODD.values(), ids=ODD.keys())
+def test_an_odd_reply_is_kept_and_read(answer: Answer, bench: Path, fake: FakeJudge, tmp_path: Path) -> None:
+    fake.answer = lambda body: answer
+    words: list[str | Path] = ["eval", "--model", "identity", "--bench", bench, "--judge-url", fake.url, "--json"]
+    done = cli.run(*words, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["overall"] == 3.0
+
+
+def test_json_nested_without_end_is_one_failed_try(bench: Path, fake: FakeJudge, tmp_path: Path) -> None:
+    fake.queue.append(Answer(body=b"[" * 200_000))
+    words: list[str | Path] = ["eval", "--model", "identity", "--bench", bench, "--judge-url", fake.url, "--json"]
+    done = cli.run(*words, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_time_limit_holds_for_an_answer_that_drips(fake: FakeJudge) -> None:
+    fake.answer = lambda body: Answer(drip=0.2)
+    transport = Transport(url=fake.url, timeout=1.0, tries=2, sleep=lambda seconds: None)
+    begun = time.monotonic()
+    with pytest.raises(RequestFailed, match="no answer within 1 s"):
+        transport.post("/chat/completions", {"model": "tiny-judge"}, lambda data: None)
+    transport.close()
+    assert time.monotonic() - begun < 8
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_server_that_is_loading_is_waited_for_and_named(status: int, fake: FakeJudge) -> None:
+    slept: list[float] = []
+    transport = Transport(url=fake.url, sleep=slept.append)
+    prompt = load_prompt("sparkle", root=Path())
+    fake.busy = 2
+    fake.busy_status = status
+    assert probe.connect(transport, prompt, probe.Options(frames=2)).server.model == "tiny-judge"
+    assert len(slept) == 2
+    fake.busy = 100
+    with pytest.raises(JudgeUnavailable, match="is busy or not ready"):
+        probe.connect(transport, prompt, probe.Options(frames=2))
+    transport.close()
+
+
+def test_a_proxy_is_not_asked_about_this_machine(bench: Path, fake: FakeJudge, tmp_path: Path) -> None:
+    words: list[str | Path] = ["eval", "--model", "identity", "--bench", bench, "--judge-url", fake.url]
+    done = cli.run(*words, cwd=tmp_path, HTTP_PROXY="http://127.0.0.1:9", http_proxy="http://127.0.0.1:9")
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_class_of_ones_own_needs_no_name(bench: Path, tmp_path: Path) -> None:
+    (tmp_path / "mymodels.py").write_text(
+        "import shutil\n\n"
+        "class Painter:\n"
+        "    def edit(self, sample, out):\n"
+        "        shutil.copyfile(sample.source_path, out)\n"
+    )
+    done = cli.run("edit", "--model", "mymodels:Painter", "--bench", bench, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert Store(root=tmp_path).models() == ["Painter"]
+
+
+def test_a_shard_of_an_incomplete_submission_may_be_empty(bench: Path, fake: FakeJudge, tmp_path: Path) -> None:
+    folder = write_edits(tmp_path / "one", benchmark.load(bench).samples[:1])
+    words: list[str | Path] = ["judge", folder, "--bench", bench, "--judge-url", fake.url]
+    outcomes = [cli.run(*words, "--shard", f"{n}/4", cwd=tmp_path) for n in range(4)]
+    assert [done.returncode for done in outcomes] == [0] * 4, [done.stderr for done in outcomes]
+    assert "scored 1 of 4, no edit 3" in outcomes[-1].stdout
+
+
+def test_the_boards_date_and_code_are_those_of_the_verdicts(bench: Path, fake: FakeJudge, tmp_path: Path) -> None:
+    words: list[str | Path] = ["eval", "--model", "identity", "--bench", bench, "--judge-url", fake.url]
+    assert cli.run(*words, cwd=tmp_path).returncode == 0
+    judge_file = next(tmp_path.glob("results/identity/judged/*/judge.json"))
+    old = {**json.loads(judge_file.read_text()), "date": "2020-01-01T00:00:00+00:00", "code_version": "0.0.1"}
+    judge_file.write_text(json.dumps(old))
+    judge_file.with_name("judgments.jsonl").unlink()
+    done = cli.run(*words, "--json", cwd=tmp_path)
+    row = json.loads(done.stdout)
+    assert not row["date"].startswith("2020")
+    assert row["code_version"] != "0.0.1"
+
+
+def test_an_editor_of_ones_own_that_cannot_be_built_is_one_line(bench: Path, tmp_path: Path) -> None:
+    (tmp_path / "broken.py").write_text(
+        "class Painter:\n    def __init__(self):\n        raise RuntimeError('CUDA out of memory')\n"
+    )
+    done = cli.run("edit", "--model", "broken:Painter", "--bench", bench, cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.strip() == "error: Painter cannot be built: RuntimeError: CUDA out of memory"
