@@ -350,3 +350,21 @@ def test_an_editor_of_ones_own_that_cannot_be_built_is_one_line(bench: Path, tmp
     done = cli.run("edit", "--model", "broken:Painter", "--bench", bench, cwd=tmp_path)
     assert done.returncode == 1
     assert done.stderr.strip() == "error: Painter cannot be built: RuntimeError: CUDA out of memory"
+
+
+def test_a_title_in_another_encoding_does_not_make_a_video_unreadable(tmp_path: Path) -> None:
+    import av
+    import numpy as np
+
+    path = tmp_path / "titled.mp4"
+    with av.open(str(path), "w") as container:
+        container.metadata["title"] = "TITLETITLE"
+        stream: Any = container.add_stream("libx264", rate=16)
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
+        for _ in range(8):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.zeros((64, 96, 3), np.uint8), format="rgb24")))
+        container.mux(stream.encode())
+    content = path.read_bytes()
+    assert b"TITLETITLE" in content
+    path.write_bytes(content.replace(b"TITLETITLE", b"\xff" * 10))
+    assert video.probe(path).frames == 8

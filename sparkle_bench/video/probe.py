@@ -56,7 +56,9 @@ def container(path: Path, **options: str) -> Any:
     import av
 
     allowed = {"format_whitelist": ",".join(FORMATS), "protocol_whitelist": "file"}
-    return av.open(f"file:{path}", metadata_errors="ignore", options={**allowed, **options})
+    # Up to PyAV 18 a title that is not UTF-8 would make the file unreadable; later ones have no such option.
+    lenient = {"metadata_errors": "ignore"} if int(av.__version__.partition(".")[0]) < 19 else {}
+    return av.open(f"file:{path}", options={**allowed, **options}, **lenient)
 
 
 def _check_count(path: Path, found: int, promised: int) -> None:
