@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
+import time
 from pathlib import Path
 
 import pytest
@@ -55,6 +58,16 @@ def test_a_mark_may_have_a_comment(value: str, mark: int) -> None:
         "4 (5)",
         "4 (or 5)",
         "4 - rather 3",
+        "4 (maybe 3)",
+        "4 (actually 3)",
+        "4 (final: 2)",
+        "4 (draft) 2",
+        "4 (initially) -> 3",
+        "4 - no, three",
+        "4. Wait, make that a five",
+        "4 points off",
+        "4 stars out of ten",
+        "4 (on a scale of 10)",
         "9" * 5000,
     ],
 )
@@ -93,6 +106,89 @@ def test_all_on_one_line() -> None:
     marks = [1, 2, 3, 4, 5, 1]
     line = ", ".join(f"{label}: {mark}" for label, mark in zip(LABELS, marks, strict=True))
     assert list(parse(line, RUBRIC).marks.values()) == marks
+
+
+MARKS = [4, 3, 5, 2, 4, 1]
+
+
+def each(line: str) -> str:
+    """Return a reply with one line per dimension; `{label}`, `{mark}` and `{number}` stand for its own."""
+    return "\n".join(
+        line.format(label=label, mark=mark, number=number)
+        for number, (label, mark) in enumerate(zip(LABELS, MARKS, strict=True), 1)
+    )
+
+
+BY_KEY = dict(zip(RUBRIC.keys, MARKS, strict=True))
+ONES = dict.fromkeys(RUBRIC.keys, 1)
+REAL_LIFE = {
+    "headings with a score below": each("### {label}\n**Score:** {mark}\nSome words, 2 lines.\n"),
+    "numbered headings with bullets": each("### {number}. {label}\n- Score: {mark}/5\n- Reason: two halos"),
+    "bold label, mark below": each("**{label}**\n{mark}\n"),
+    "label, bullet with score": each("**{label}:**\n- Score: {mark}\n- Rationale: good"),
+    "mark in the heading": each("### {number}. {label} ({mark}/5)\nText about it."),
+    "mark in brackets after the label": each("{label} ({mark}): fine"),
+    "the word score after the label": each("{label} Score: {mark}"),
+    "score after the rationale": each("{label}: Good, but there is a halo. Score: {mark}"),
+    "fraction after the rationale": each("{label}: Good, minor halo ({mark}/5)"),
+    "full-width colon and stop": each("{label}：{mark}。"),
+    "Chinese measure word": each("{label}：{mark}分"),
+    "a count in the comment": each("{label}: {mark} – good, with 2 halos"),
+    "a time in the comment": each("{label}: {mark}. At 0:03 there is flicker"),
+    "a star": each("{label}: {mark}⭐"),
+    "boxed": each("{label}: \\boxed{{{mark}}}"),
+    "inside an answer tag": f"<answer>{each('{label}: {mark}')}</answer>",
+    "end of message token": each("{label}: {mark}") + "<|im_end|>",
+    "table with reasons": "| Dimension | Reason | Score |\n|---|---|---|\n" + each("| {label} | good | {mark} |"),
+    "thinking first": f"<think>{each('{label}: 1')}</think>\n{each('{label}: {mark}')}",
+    "rationale after the marks": each("{label}: {mark}")
+    + "\n\n**Rationale**\n- Foreground Integrity: No visible halos.\n- Background Dynamics: One small gust\n"
+    "- Foreground Motion Consistency: 2 small lags near the hair",
+    "JSON list of objects": json.dumps(
+        [{"dimension": label, "score": mark} for label, mark in zip(LABELS, MARKS, strict=True)]
+    ),
+    "JSON in camel case": json.dumps(
+        {label.title().replace(" ", ""): m for label, m in zip(LABELS, MARKS, strict=True)}
+    ),
+    "JSON with long reasons": json.dumps({key: {"reason": "so 3 " * 200, "score": m} for key, m in BY_KEY.items()}),
+    "JSON with confidences": json.dumps({"scores": BY_KEY, "confidence": ONES}),
+    "JSON first, then lines": json.dumps(ONES) + "\n" + each("{label}: {mark}"),
+}
+
+
+@pytest.mark.parametrize("said", REAL_LIFE.values(), ids=REAL_LIFE.keys())
+def test_a_form_that_real_models_use_is_read(said: str) -> None:
+    assert list(parse(said, RUBRIC).marks.values()) == MARKS
+
+
+NO_VERDICT = {
+    "thinking without end": "<think>" + each("{label}: {mark}"),
+    "taken back": each("{label}: {mark}") + "\nForeground Integrity: cannot be judged.",
+    "list numbers below the labels": each("{label}:\n{number}.\nfoo"),
+    "two JSON verdicts side by side": json.dumps({"a": BY_KEY, "b": ONES}),
+}
+
+
+@pytest.mark.parametrize("said", NO_VERDICT.values(), ids=NO_VERDICT.keys())
+def test_what_a_human_would_not_take_for_a_verdict_is_none(said: str) -> None:
+    with pytest.raises(VerdictError):
+        parse(said, RUBRIC)
+
+
+@pytest.mark.parametrize("character", list('* |_ab1("{[`:\n'))
+def test_reading_takes_time_in_proportion(character: str) -> None:
+    """A model that loops on one character must not hold up the run: 100,000 of them are read at once."""
+    run = character * 100_000
+    for said in (
+        f"{LABELS[0]}: 4{run}x",
+        f"{LABELS[0]}{run}x",
+        f"### {LABELS[0]}\n{run}",
+        f"{LABELS[0]}{character}" * 5000,
+    ):
+        begun = time.process_time()
+        with contextlib.suppress(VerdictError):
+            parse(said, RUBRIC)
+        assert time.process_time() - begun < 5, "seconds of CPU; it takes hundredths"
 
 
 def test_an_echo_of_the_instruction_under_a_key_is_no_mark() -> None:

@@ -1,51 +1,54 @@
 """Reading marks from a judge's reply.
 
-Two readers exist. `parse` is forgiving in form and strict in value: it accepts `4/5`, bold labels, bullets, tables
-and JSON, and refuses everything that is not exactly one whole mark per dimension. `parse_strict` behaves as the
-benchmark authors' script does, including its quirk that `4.9` becomes 4.
+Two readers exist. `parse` is forgiving in form and strict in value: it accepts `4/5`, bold labels, headings, tables and
+JSON, and refuses everything that is not exactly one whole mark per dimension. `parse_strict` behaves as the benchmark
+authors' script does, including its quirk that `4.9` becomes 4.
+
+How `parse` goes about it: thinking blocks and tags are dropped; a JSON verdict is read as JSON; else, for each dimension,
+every place is found where its label stands before a separator, and the last one that gives a mark, or a spoilt one,
+decides. Remarks under a label (`Foreground Integrity: no halos`) are neither.
 """
 
 from __future__ import annotations
 
+import bisect
 import re
 
 from sparkle_bench.errors import PromptError, VerdictError
+from sparkle_bench.rubric import structured
+from sparkle_bench.rubric.mark import has_number, is_remark, read_mark
 from sparkle_bench.rubric.scale import Dimension, Rubric, Scores, check, in_range
 
-# What may stand around a label or a mark without meaning anything: spaces, markdown, quotes, brackets.
-_DECORATION = r"[ \t\r\u00a0*_`\"'“”‘’#|\[\]]*"
+LONGEST_REPLY = 100_000
+_THINKING = re.compile(r"<think(?:ing)?>.*?(?:</think(?:ing)?>|\Z)", re.DOTALL | re.IGNORECASE)
+_TAG = re.compile(r"</?[A-Za-z|][^<>\n]{0,24}>|\\boxed(?=\{)")
+# What may stand around a label without meaning anything: spaces, markdown, quotes, brackets.
+_DECORATION = r"[ \t\r\u00a0*_`\"'“”‘’#|\[\]{}]*"
 _SEPARATOR = r"(?:[:：=|→]|[-=]>|[ \t][-–—][ \t])"
-# Before a mark: decoration, a bracket, or a word such as `Score:`.
-_LEAD = re.compile(rf"{_DECORATION}(?:(?:score|mark|rating)[ \t]*[:=]{_DECORATION})?\(?", re.IGNORECASE)
-# A mark inside an object of its own: `{"reason": "…", "score": 4}`.
-_WRAPPER = re.compile(rf"{_DECORATION}\{{[^{{}}]{{0,300}}?[\"'](?:score|mark|rating|value)[\"']\s*:", re.IGNORECASE)
-_NUMBER = re.compile(r"(?P<sign>[-+−]?)(?P<whole>\d+)(?P<fraction>[.,．٫]\d+)?")
-_SCALE = re.compile(rf"{_DECORATION}\(?[ \t]*(?:[/⁄∕]|(?:out )?of\b){_DECORATION}(\d+(?:\.\d+)?)\)?", re.IGNORECASE)
-MOST_DIGITS = 9
-# Words after a label that say there is no mark; any other words are a remark, and an earlier mark stands.
+_WORD = r"(?:score|mark|rating|评分|分数)"
+_LEAD = re.compile(rf"[-•+]?{_DECORATION}(?:{_WORD}{_DECORATION}[:：=]{_DECORATION})?[(（]?", re.IGNORECASE)
+_SCORE_LINE = re.compile(rf"[-•+]?{_DECORATION}{_WORD}{_DECORATION}[:：=]", re.IGNORECASE)
+_CELL = re.compile(r"[ \t*]*\d+(?:[ \t]*/[ \t]*\d+)?[ \t*]*")
+_LIST_NUMBER = re.compile(r"\d+[.)]$")
+# A mark at the end of a rationale: `… but a halo. Score: 4`, `… (4/5)`.
+_AT_END = re.compile(
+    rf"(?:\b{_WORD}\b[ \t]*[:：=]?|[(（]|→|->)[ \t*]*(\d+[ \t]*/[ \t]*\d+|(?<=[\s:：=*])\d+)[)）]?[ \t.*]*$",
+    re.IGNORECASE,
+)
+# A label under which there is no mark, said in so many words, takes an earlier mark back.
 _NONE = re.compile(
-    r"(?:n/?a|none|no|not|cannot|can't|unable|unknown|unclear|unsure|zero|one|two|three|four|five|six)\b|[?–—-]|$",
+    r"(?:n/?a|none|not? (?:applicable|available|rated|scored|mark|score)|(?:cannot|can't|can not|unable to) "
+    r"(?:be )?(?:say|judge|rate|score|assess|determine|evaluate)d?|unknown|unclear|unsure|[?–—-]*|"
+    r"zero|one|two|three|four|five|six|seven|eight|nine|ten)[.!]?",
     re.IGNORECASE,
 )
-# What may follow a mark: nothing, the next member of a JSON object, the next item of a list on the same line …
-_NOTHING = re.compile(rf"{_DECORATION}[)}}]?{_DECORATION}[.,;]?{_DECORATION}$")
-_MEMBER = re.compile(r"[\"']?\s*(?:\}|,\s*(?:[\"']|$))")
-_NEXT_ITEM = re.compile(r"[.,;]?\s+\d+[.)]\s+[^\W\d_]")
-# … a comment in brackets, or one that a sign or a plain word begins.
-_BRACKETED = re.compile(rf"{_DECORATION}\((?!\s*(?:or|to|and)\b)(?=[^()]*[^\W\d_])[^()]*", re.IGNORECASE)
-_COMMENT = re.compile(
-    rf"{_DECORATION}(?:[-–—.,;:|]\s*(?=[^\W\d_]|[\"'“(])|\s+(?=(?:because|since|as|due|with|for|stars?|points?)\b))",
-    re.IGNORECASE,
-)
-# In a comment, what would make the mark another one or no whole one.
-_SECOND = re.compile(r"(?<![\w.])\d+(?![\w%])|\b(?:half|quarter)\b|[½¼¾]", re.IGNORECASE)
 
 
 def parse(reply: str, rubric: Rubric) -> Scores:
     """Read one mark per dimension from a judge's reply, whatever its form.
 
-    A mark is a whole number after a label and a separator; labels may be bold, bulleted, quoted, in a table or the
-    keys of a JSON object, in any letter case. Where a label is marked more than once the last one decides, so that
+    A mark is a whole number after a label and a separator; labels may be bold, bulleted, quoted, headings, in a table or
+    the keys of a JSON object, in any letter case. Where a label is marked more than once the last one decides, so that
     reasoning aloud before the verdict does no harm.
 
     Args:
@@ -59,53 +62,94 @@ def parse(reply: str, rubric: Rubric) -> Scores:
         VerdictError: A dimension has no mark, takes its mark back (`N/A`), or its last mark is fractional, out of
             range, on another scale or ambiguous (`4 or 5`). The message names the label.
     """
-    any_label = _label_pattern(rubric.dimensions)
-    starts = [match.start() for match in any_label.finditer(reply)]
-    return Scores(marks={d.key: _last_mark(reply, d, rubric, starts) for d in rubric.dimensions})
+    said = _THINKING.sub("", reply[-LONGEST_REPLY:])
+    found = structured.find(said, rubric)
+    if found is not None and not all(_places(said[found[0] :], dimension) for dimension in rubric.dimensions):
+        return structured.read(found[1], rubric)
+    said = _TAG.sub("", said)
+    places = {dimension.key: _places(said, dimension) for dimension in rubric.dimensions}
+    starts = sorted(place.start() for found_places in places.values() for place in found_places)
+    return Scores(marks={d.key: _last_mark(said, d, rubric, places[d.key], starts) for d in rubric.dimensions})
 
 
-def _last_mark(reply: str, dimension: Dimension, rubric: Rubric, starts: list[int]) -> int:
-    found = None
-    for match in _label_pattern((dimension,)).finditer(reply):
-        stop = next((start for start in starts if start >= match.end()), len(reply))
-        text = _after(reply, match.end(), stop)
-        if _NUMBER.match(text):
-            found = text
-        elif _begins_line(reply, match.start()) and _NONE.match(text.strip()):
-            found = None
-    if found is None:
-        raise VerdictError(f"no mark for {dimension.label}")
-    return _value(found, dimension.label, rubric)
+def _places(said: str, dimension: Dimension) -> list[re.Match[str]]:
+    """Return where a dimension is marked. A label of one word that is no quoted key, and a heading, must begin its line."""
+
+    def is_plain(place: re.Match[str]) -> bool:
+        clear = " " in place["label"] or place["label"].lower() == dimension.key
+        return bool(place["separator"].strip()) and clear
+
+    return [m for m in _label_pattern(dimension).finditer(said) if is_plain(m) or _begins_line(said, m.start())]
 
 
-def _label_pattern(dimensions: tuple[Dimension, ...]) -> re.Pattern[str]:
-    """Return what a label and its separator look like. A key alone is too common a word: it counts only in quotes."""
-    names = sorted({name for d in dimensions for name in (d.label, *d.aliases)}, key=len, reverse=True)
-    labels = "|".join(r"[\s_]+".join(map(re.escape, name.split())) for name in names)
-    keys = "|".join(re.escape(d.key) for d in dimensions)
-    label = rf"(?<![\w-])(?:{labels})(?![\w-])|(?<=[\"'])(?:{keys})(?=[\"'])"
-    aside = rf"(?:[(\[][^()\[\]\n]{{0,60}}[)\]]{_DECORATION})?"
-    return re.compile(rf"(?:{label}){_DECORATION}{aside}{_SEPARATOR}", re.IGNORECASE)
+def _label_pattern(dimension: Dimension) -> re.Pattern[str]:
+    """Return what a label and its separator look like; a heading's separator is the end of its line.
+
+    A key alone is too common a word: it counts only in quotes.
+    """
+    names = sorted({dimension.label, *dimension.aliases}, key=len, reverse=True)
+    labels = "|".join(r"[ \t_]+".join(map(re.escape, name.split())) for name in names)
+    label = rf"(?<![\w-])(?:{labels})(?![\w-])|(?<=[\"']){re.escape(dimension.key)}(?=[\"'])"
+    aside = rf"(?:[(\[（](?P<aside>[^()\[\]（）\n]{{0,60}})[)\]）]{_DECORATION})?"
+    word = rf"(?:{_WORD}{_DECORATION})?"
+    return re.compile(rf"(?P<label>{label}){_DECORATION}{word}{aside}(?P<separator>{_SEPARATOR}|\n|$)", re.IGNORECASE)
 
 
-def _begins_line(reply: str, start: int) -> bool:
+def _begins_line(said: str, start: int) -> bool:
     """Whether a label stands first on its line, but for decoration and a list's number."""
-    before = reply[reply.rfind("\n", 0, start) + 1 : start]
+    before = said[said.rfind("\n", 0, start) + 1 : start]
     return len(before) < 40 and not any(map(str.isalpha, before))
 
 
-def _after(reply: str, start: int, stop: int) -> str:
-    """Return what stands after a label, from its number on if it has one, to the end of the line or the next label."""
-    wrapper = _WRAPPER.match(reply, start, min(start + 400, stop))
-    start = wrapper.end() if wrapper else start
-    line = _line(reply, start)
-    text = line[: stop - start][_end(_LEAD, line) :]
-    if text.strip():
+def _last_mark(said: str, dimension: Dimension, rubric: Rubric, places: list[re.Match[str]], starts: list[int]) -> int:
+    decides: str | None = None
+    remark: str | None = None
+    for place in places:
+        index = bisect.bisect_left(starts, place.end())
+        text = _text_after(said, place, starts[index] if index < len(starts) else len(said))
+        if has_number(text) and not is_remark(text):
+            decides = text
+        elif has_number(text):
+            remark = text
+        elif _begins_line(said, place.start()) and place["separator"].strip() and _NONE.fullmatch(text.strip(" *_`")):
+            decides = None
+    if decides is None and remark is None:
+        raise VerdictError(f"no mark for {dimension.label}")
+    return read_mark(decides or remark or "", dimension.label, rubric)
+
+
+def _text_after(said: str, place: re.Match[str], stop: int) -> str:
+    """Return what stands after a label, from its mark on if it has one, to the end of the line or the next label."""
+    aside = (place["aside"] or "").strip()
+    if re.fullmatch(r"\d(?:[ \t]*/[ \t]*\d+)?", aside):
+        return aside
+    start = place.end()
+    if re.match(r"[ \t*_`]*\{", said[start : start + 20]):
+        mark = structured.inner(said, said.index("{", start))
+        if mark is not None:
+            return mark
+    line = _line(said, start)[: stop - start] if place["separator"].strip() else ""
+    text = line[_end(_LEAD, line) :]
+    if has_number(text):
         return text
-    # Nothing after the separator: the next line decides, if a mark is all it holds (else it may be `2. Next label`).
-    below = _line(reply, start + len(line) + 1).strip()
-    below = below[_end(_LEAD, below) :]
-    return below if _NUMBER.match(below) and not any(map(str.isalpha, below)) else ""
+    if text.strip():
+        cells = [cell for cell in text.split("|") if _CELL.fullmatch(cell)] if place["separator"] == "|" else []
+        at_end = _AT_END.search(text)
+        return cells[0].strip(" *") if len(cells) == 1 else at_end[1] if at_end else text
+    return _below(said, start + len(line), stop)
+
+
+def _below(said: str, start: int, stop: int) -> str:
+    """Return the mark on the next line that is not blank, if a mark is all it holds, or `Score:` begins it."""
+    for line in said[start:stop].splitlines():
+        if not line.strip():
+            continue
+        if _SCORE_LINE.match(line.strip()):
+            return line.strip()[_end(_LEAD, line.strip()) :]
+        bare = line.strip()[_end(_LEAD, line.strip()) :].strip()
+        alone = has_number(bare) and not any(map(str.isalpha, bare)) and not _LIST_NUMBER.match(bare)
+        return bare if alone else ""
+    return ""
 
 
 def _line(text: str, start: int) -> str:
@@ -118,42 +162,6 @@ def _end(pattern: re.Pattern[str], text: str) -> int:
     """Return where a match at the start of `text` ends, or 0."""
     match = pattern.match(text)
     return match.end() if match else 0
-
-
-def _value(text: str, label: str, rubric: Rubric) -> int:
-    """Return the one mark with which `text` begins, or say why it is none."""
-    shown = repr(text[:40].strip())
-    number = _NUMBER.match(text)
-    assert number is not None, "the caller looked"
-    rest = text[number.end() :]
-    if rest[:1].isalnum() or rest[:1] == "%" or (number["fraction"] or ".0")[1:].strip("0"):
-        raise VerdictError(f"{label}: {shown} is not a whole number")
-    scale = _SCALE.match(rest)
-    if scale is not None:
-        if float(scale[1]) != rubric.highest:
-            raise VerdictError(f"{label}: {shown} is not on the scale {rubric.lowest} to {rubric.highest}")
-        rest = rest[scale.end() :]
-    if not _ends_well(rest):
-        raise VerdictError(f"{label}: {shown} is not one mark")
-    if len(number["whole"]) > MOST_DIGITS:
-        raise VerdictError(f"{label}: {shown} is outside {rubric.lowest} to {rubric.highest}")
-    sign = -1 if number["sign"] in ("-", "−") else 1
-    return in_range(sign * int(number["whole"]), label, rubric)
-
-
-def _ends_well(rest: str) -> bool:
-    """Whether what follows a mark leaves it the one mark.
-
-    A comment may follow; a range, a choice, a correction or half a mark (`4-5`, `4 or 5`, `3 → 4`, `4 and a half`) may
-    not, nor may a second number outside brackets.
-    """
-    if _NOTHING.match(rest) or _MEMBER.match(rest) or _NEXT_ITEM.match(rest):
-        return True
-    bracketed = _BRACKETED.match(rest)
-    if bracketed is not None:
-        return True
-    comment = _COMMENT.match(rest)
-    return comment is not None and not _SECOND.search(rest, comment.end())
 
 
 def parse_strict(reply: str, rubric: Rubric) -> Scores:
