@@ -6,6 +6,8 @@
     ├── PromptError              a rubric or prompt template is missing or malformed
     ├── MachineError             disk full, too many open files, …       → never a model's failure
     ├── VideoError               a file cannot be decoded or written     → recorded on the sample
+    │   └── SourceError          the benchmark's own video is unreadable → recorded, never a model's failure
+    ├── StaleEdit                a video was changed after it was made   → recorded, never a model's failure
     ├── EditorError              an edit failed                          → recorded on the Edit
     ├── VerdictError             the reply is not one mark per dimension → asked again, then recorded
     ├── RequestFailed            one request failed after its retries    → recorded on the Judgment
@@ -43,6 +45,14 @@ class VideoError(SparkleError):
     """A video cannot be decoded or written."""
 
 
+class SourceError(VideoError):
+    """The benchmark's own video cannot be read; the edit is not to blame."""
+
+
+class StaleEdit(SparkleError):
+    """The video is no longer the one that was edited; its verdict would be another's."""
+
+
 class EditorError(SparkleError):
     """An edit failed, or an editor cannot be built."""
 
@@ -77,6 +87,7 @@ def one_line(text: object, *, limit: int = 300) -> str:
 
 MACHINE_ERRNOS = frozenset(
     {
+        errno.EAGAIN,
         errno.EMFILE,
         errno.ENFILE,
         errno.ENOSPC,
@@ -89,9 +100,13 @@ MACHINE_ERRNOS = frozenset(
 )
 
 
-def is_machine_trouble(error: BaseException) -> bool:
-    """Whether an error of the system speaks of this machine, not of what was read or made."""
-    return isinstance(error, OSError) and error.errno in MACHINE_ERRNOS
+def is_machine_trouble(error: BaseException | None) -> bool:
+    """Whether an error, or what caused it, speaks of this machine and not of what was read or made."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in MACHINE_ERRNOS:
+            return True
+        error = error.__cause__
+    return False
 
 
 def listed(items: list[str], *, first: int = 3) -> str:

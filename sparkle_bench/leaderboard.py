@@ -23,6 +23,14 @@ if TYPE_CHECKING:
     import pandas as pd
 
 DIGITS = 4
+FILES = (
+    "leaderboard.csv",
+    "leaderboard.json",
+    "leaderboard.md",
+    "index.html",
+    *(f"figures/{name}.{kind}" for name in plots.NAMES for kind in plots.KINDS),
+)
+"""All that a board's folder holds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +108,7 @@ def rebuild(results: Store) -> list[Board]:
         boards = [_board(name, key, entries) for (name, key), entries in sorted(groups.items())]
         for board in boards:
             _write(results, board)
-        results.remove_boards(keep={(board.benchmark, board.judge_key) for board in boards})
+        results.remove_boards(keep={(board.benchmark, board.judge_key) for board in boards}, files=FILES)
         if boards:
             store.write(results.boards_index(), report.index(boards).encode())
         return boards
@@ -243,19 +251,22 @@ def _number(value: float | None) -> float | None:
 
 def to_json(board: Board) -> str:
     """Return the board as JSON: what it stands on, then its rows with the bounds of every cell."""
-    rows = []
-    for row in board.rows:
-        summary = row.entry.summary
-        cells = {"overall": summary.overall, **summary.dimensions, **summary.themes}
-        bounds = {name: [round(b.low, DIGITS), round(b.high, DIGITS)] for name, b in cells.items()}
-        rows.append({**_values(board, row), "bounds": bounds, "editor": row.entry.run["editor"]})
     head = {
         "benchmark": board.version,
         "judge": board.judge,
         "dimensions": _labels(board),
         "themes": list(board.themes),
     }
+    rows = [row_values(board, row) for row in board.rows]
     return json.dumps({**head, "rows": rows}, indent=2, ensure_ascii=False) + "\n"
+
+
+def row_values(board: Board, row: Row) -> dict[str, Any]:
+    """Return all that a board says of one result, with the bounds of every cell, as JSON data."""
+    summary = row.entry.summary
+    cells = {"overall": summary.overall, **summary.dimensions, **summary.themes}
+    bounds = {name: [round(b.low, DIGITS), round(b.high, DIGITS)] for name, b in cells.items()}
+    return {**_values(board, row), "bounds": bounds, "editor": row.entry.run["editor"]}
 
 
 def _labels(board: Board) -> dict[str, str]:
@@ -268,6 +279,6 @@ def _write(results: Store, board: Board) -> None:
     store.write(folder / "leaderboard.json", to_json(board).encode())
     store.write(folder / "leaderboard.md", report.markdown(board).encode())
     for name, figure in plots.figures(board).items():
-        for kind in ("png", "svg"):
+        for kind in plots.KINDS:
             store.write(folder / "figures" / f"{name}.{kind}", plots.render(figure, kind))
     store.write(folder / "index.html", report.page(board).encode())

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#8A8A8A"
 MOST_RADARS = 24
+NAMES = ("overall", "radar", "themes")
+KIND = Literal["png", "svg"]
+KINDS: tuple[KIND, ...] = ("png", "svg")
 _STYLE: Any = {
     "font.family": "DejaVu Sans",
     "font.size": 9,
@@ -35,7 +38,7 @@ def figures(board: Board) -> dict[str, Figure]:
         return {"overall": overall(board), "radar": radar(board), "themes": themes(board)}
 
 
-def render(figure: Figure, kind: Literal["png", "svg"]) -> bytes:
+def render(figure: Figure, kind: KIND) -> bytes:
     """Return a figure as a file's content, free of dates and versions."""
     buffer = io.BytesIO()
     metadata: dict[str, Any] = {"Date": None} if kind == "svg" else {"Software": None}

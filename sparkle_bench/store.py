@@ -79,20 +79,6 @@ class Store:
         """Return the page that links to all boards."""
         return self.root / "leaderboards" / "index.html"
 
-    def remove_boards(self, *, keep: Set[tuple[str, str]]) -> None:
-        """Remove what was derived from results that are gone; files of others in these folders stay."""
-        for page in self.root.glob("leaderboards/*/*/leaderboard.json"):
-            folder = page.parent
-            if (folder.parent.name, folder.name) not in keep:
-                derived = [*folder.glob("leaderboard.*"), folder / "index.html", *folder.glob("figures/*.[ps][nv]g")]
-                for path in derived:
-                    path.unlink(missing_ok=True)
-                for emptied in (folder / "figures", folder, folder.parent):
-                    with contextlib.suppress(OSError):
-                        emptied.rmdir()
-        if not keep:
-            self.boards_index().unlink(missing_ok=True)
-
     def board_dir(self, benchmark: str, judge_key: str) -> Path:
         """Return the folder of one board.
 
@@ -130,6 +116,24 @@ class Store:
     def write_judge(self, model: str, judge_key: str, judge: Mapping[str, Any]) -> None:
         """Write `judge.json`."""
         write(self.judged_dir(model, judge_key) / "judge.json", _pretty(judge))
+
+    def remove_boards(self, *, keep: Set[tuple[str, str]], files: Sequence[str]) -> None:
+        """Remove boards whose results are gone: `files` of every folder that says of itself that it is such a board.
+
+        Without any result nothing is removed: more likely the root is the wrong one.
+        """
+        if not self.models():
+            return
+        for page in self.root.glob("leaderboards/*/*/leaderboard.json"):
+            folder = page.parent
+            name = (folder.parent.name, folder.name)
+            if name in keep or _board_name(page) != name:
+                continue
+            for file in files:
+                (folder / file).unlink(missing_ok=True)
+            for emptied in (folder / "figures", folder, folder.parent):
+                with contextlib.suppress(OSError):
+                    emptied.rmdir()
 
     # -- records -------------------------------------------------------------------------------------------------
 
@@ -258,6 +262,15 @@ def write(path: Path, content: bytes) -> bool:
 
 def _pretty(data: Mapping[str, Any]) -> bytes:
     return (json.dumps(data, indent=2, ensure_ascii=False) + "\n").encode()
+
+
+def _board_name(page: Path) -> tuple[str, str] | None:
+    """Return the benchmark and judge key that a `leaderboard.json` speaks of."""
+    try:
+        data = json.loads(page.read_bytes())
+        return str(data["benchmark"]["name"]), str(data["judge"]["key"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def _read_json(path: Path) -> dict[str, Any] | None:

@@ -70,6 +70,7 @@ class FakeJudge:
         label_shift: Added to every label, to make them wrong.
         key: The API key asked for, or None.
         context: Tokens the model takes.
+        tokenized: What `/tokenize` answers, whatever it is asked.
         busy: So many requests are answered with `busy_status` first.
     """
 
@@ -86,6 +87,7 @@ class FakeJudge:
     label_shift: float = 0.0
     key: str | None = None
     context: int = 32768
+    tokenized: Answer | None = None
     busy: int = 0
     busy_status: int = 503
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -170,7 +172,7 @@ class _Handler(BaseHTTPRequestHandler):
                 return
             self._send(self.fake.chat(body))
         elif self.path == "/tokenize" and self.fake.tokenize:
-            self._send(self.fake.tokens(body))
+            self._send(self.fake.tokenized or self.fake.tokens(body))
         else:
             self._send(Answer(status=404, text="Not Found"))
 

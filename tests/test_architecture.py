@@ -29,6 +29,7 @@ LAYERS: dict[str, int] = {
     "signals": 4,
     "workers": 4,
     "provenance": 4,
+    "discretion": 1,
     "registry": 4,
     "download": 4,
     "editors": 5,

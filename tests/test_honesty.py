@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import resource
+import shlex
 import time
 from collections.abc import Iterator
 from datetime import datetime, timezone
@@ -14,16 +15,17 @@ from typing import Any
 import pytest
 
 from sparkle_bench import benchmark, run, video
+from sparkle_bench.discretion import HIDDEN, cleaned, cleaned_words
 from sparkle_bench.editors.identity import Identity
 from sparkle_bench.errors import JudgeUnavailable, MachineError, RequestFailed
 from sparkle_bench.judges import probe
 from sparkle_bench.judges.transport import Transport
 from sparkle_bench.prompts import load_prompt
-from sparkle_bench.records import Sample
+from sparkle_bench.records import Sample, to_json
 from sparkle_bench.store import Store
 from tests import cli
 from tests.fake_judge import Answer, FakeJudge, serving, verdict
-from tests.makers import write_benchmark, write_clip, write_edits
+from tests.makers import counting_level, write_benchmark, write_clip, write_counting_clip, write_edits
 
 NOW = datetime(2026, 1, 2, tzinfo=timezone.utc)
 
@@ -154,7 +156,7 @@ def test_av1_is_judged_like_any_other_codec(bench: Path, fake: FakeJudge, tmp_pa
 
 
 def test_fewer_repeats_than_before_still_ask_for_what_is_missing(bench: Path, fake: FakeJudge, tmp_path: Path) -> None:
-    fake.answer = lambda body: Answer(text="no" if body["seed"] == 43 else None)
+    fake.answer = lambda body: Answer(text="no" if body["seed"] % 1000 == 43 else None)
     words: list[str | Path] = [
         "eval",
         "--model",
@@ -368,3 +370,126 @@ def test_a_title_in_another_encoding_does_not_make_a_video_unreadable(tmp_path: 
     assert b"TITLETITLE" in content
     path.write_bytes(content.replace(b"TITLETITLE", b"\xff" * 10))
     assert video.probe(path).frames == 8
+
+
+def test_frames_that_an_edit_list_hides_are_not_shown(tmp_path: Path) -> None:
+    """A clip trimmed without re-encoding keeps hidden frames; decord alone would count them and show others twice."""
+    import av
+    import cv2
+    import numpy as np
+
+    source = write_counting_clip(tmp_path / "source.mp4", frames=32)
+    trimmed = tmp_path / "trimmed.mp4"
+    keep_hidden = {"avoid_negative_ts": "disabled", "use_editlist": "1"}
+    with av.open(str(source)) as given, av.open(str(trimmed), "w", options=keep_hidden) as made:
+        stream: Any = made.add_stream_from_template(given.streams.video[0])
+        for packet in given.demux(video=0):
+            if packet.dts is not None and packet.pts is not None and packet.duration is not None:
+                packet.pts, packet.dts = packet.pts - 8 * packet.duration, packet.dts - 8 * packet.duration
+                packet.stream = stream
+                made.mux(packet)
+    assert video.probe(trimmed).frames == 24
+    pair = video.load_pair(trimmed, trimmed, video.Sampling(frames=24))
+    pictures = [cv2.imdecode(np.frombuffer(part, np.uint8), cv2.IMREAD_GRAYSCALE) for part in pair.after.parts]
+    levels = [float(np.mean(picture)) for picture in pictures if picture is not None]
+    assert levels == pytest.approx([counting_level(index, 32) for index in range(8, 32)], abs=4)
+
+
+class WrapsFullDisk:
+    """An editor whose own error hides what the machine said."""
+
+    def edit(self, sample: Sample, out: Path) -> None:
+        try:
+            raise OSError(28, "No space left on device")
+        except OSError as error:
+            raise RuntimeError("cannot save") from error
+
+
+def test_a_full_disk_is_seen_behind_an_editors_own_error(bench: Path, tmp_path: Path) -> None:
+    store, loaded, editor = Store(root=tmp_path), benchmark.load(bench), WrapsFullDisk()
+    run.start(store, "x", loaded, run.Made(editor=editor, name="x", options={}), now=NOW)
+    with pytest.raises(MachineError, match="cannot save"):
+        run.edit(run.Work(store=store, model="x", samples=loaded.samples), editor)
+
+
+def test_a_source_that_is_gone_is_no_fault_of_the_model(bench: Path, tmp_path: Path) -> None:
+    store, loaded, editor = Store(root=tmp_path), benchmark.load(bench), Identity()
+    gone = [Sample(**{**to_json(s), "root": tmp_path / "moved"}) for s in loaded.samples]
+    run.start(store, "x", loaded, run.Made(editor=editor, name="x", options={}), now=NOW)
+    with pytest.raises(MachineError, match=r"the source source_videos/location/Sparkle_location_000001\.mp4 is gone"):
+        run.edit(run.Work(store=store, model="x", samples=gone), editor)
+
+
+def test_options_that_look_alike_when_published_are_still_told_apart(bench: Path, tmp_path: Path) -> None:
+    words: list[str | Path] = ["edit", "--model", "command", "--bench", bench, "--option"]
+    assert cli.run(*words, "cmd=sh -c 'cp $0 $1' {source} {out} /a/model.pt", cwd=tmp_path).returncode == 0
+    other = cli.run(*words, "cmd=sh -c 'cp $0 $1' {source} {out} /b/model.pt", cwd=tmp_path)
+    assert other.returncode == 1
+    assert "results/command was made by command" in other.stderr
+
+
+def test_a_reply_that_was_cut_off_is_no_verdict_and_asking_again_is_not_the_same(
+    bench: Path, fake: FakeJudge, tmp_path: Path
+) -> None:
+    cut = {"choices": [{"message": {"content": verdict(4, 4, 4, 4, 4, 4)}, "finish_reason": "length"}]}
+    fake.queue.append(Answer(body=json.dumps(cut).encode()))
+    words: list[str | Path] = ["eval", "--model", "identity", "--limit", "1", "--bench", bench, "--judge-url", fake.url]
+    assert cli.run(*words, cwd=tmp_path).returncode == 0
+    asked = [(body["temperature"], body["seed"]) for body in fake.requests]
+    assert asked == [(0.0, 42), (0.5, 1042)]
+    line = json.loads(next(tmp_path.glob("results/identity/judged/*/judgments.jsonl")).read_text())
+    assert line["failures"] == ["the reply was cut off at the limit of tokens"]
+
+
+@pytest.mark.parametrize("body", [b'{"tokens": [1, 2]}', b"[" * 100_000, b"no JSON"])
+def test_another_servers_tokenize_is_left_alone(body: bytes, fake: FakeJudge) -> None:
+    fake.owned_by = "llamacpp"
+    fake.tokenized = Answer(body=body)
+    transport = Transport(url=fake.url)
+    judge = probe.connect(transport, load_prompt("sparkle", root=Path()), probe.Options(frames=2))
+    transport.close()
+    assert (judge.clock, judge.checked) == ("unverified", False)
+
+
+@pytest.mark.parametrize("status", [301, 307])
+def test_a_server_that_has_moved_is_named(status: int, bench: Path, fake: FakeJudge, tmp_path: Path) -> None:
+    fake.answer = lambda body: Answer(status=status, headers={"Location": "http://127.0.0.1:9/there"})
+    done = cli.run("eval", "--model", "identity", "--bench", bench, "--judge-url", fake.url, cwd=tmp_path)
+    assert done.returncode == 1
+    assert f"has moved ({status}: http://127.0.0.1:9/there); correct --judge-url" in done.stderr
+
+
+SECRETS = [
+    "env HF_TOKEN=hf_abcdefgh12 x",
+    "env WANDB_API_KEY=0123456789 x",
+    "x --header 'Authorization: Bearer abc.def'",
+    "x -H 'x-api-key: 0123456789'",
+    "x --url https://user:pa55@host/v",
+    "x 'https://host/v?api_key=0123456789&x=1'",
+    "bash -c 'export OPENAI_API_KEY=sk-0123456789'",
+    "x --pwd 0123456789",
+    "x --bearer 0123456789",
+    "x AKIA0123456789ABCDEF",
+    "x gsk_0123456789",
+    "x github_pat_0123456789",
+]
+
+
+@pytest.mark.parametrize("words", SECRETS)
+def test_secrets_are_hidden_wherever_they_stand(words: str) -> None:
+    for shown in (" ".join(cleaned_words(shlex.split(words))), cleaned(words) if "--" not in words else HIDDEN):
+        for secret in ("0123456789", "hf_abc", "pa55", "abc.def"):
+            assert secret not in shown
+
+
+@pytest.mark.parametrize(
+    "words", ["x --max-tokens 77 --tokenizer bpe", "x --key-frames 3 --author me", "x {source} --steps=50", "a/b c"]
+)
+def test_what_is_no_secret_is_shown(words: str) -> None:
+    assert cleaned_words(words.split()) == words.split()
+
+
+def test_folders_are_cut_from_text_but_not_addresses() -> None:
+    assert (
+        cleaned("File /opt/x/y/infer.py line 3, see https://host/a/b") == "File infer.py line 3, see https://host/a/b"
+    )

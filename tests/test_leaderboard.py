@@ -202,7 +202,7 @@ def everything(folder: Path) -> dict[str, tuple[str, int]]:
     return {
         str(path.relative_to(folder)): (hashlib.sha256(path.read_bytes()).hexdigest(), path.stat().st_mtime_ns)
         for path in sorted(folder.rglob("*"))
-        if path.is_file()
+        if path.is_file() and path.suffix != ".lock"
     }
 
 
@@ -291,12 +291,27 @@ def test_the_largest_version_is_the_boards_however_many_toys_there_are(tmp_path:
 def test_boards_of_results_that_are_gone_are_removed_and_other_files_stay(tmp_path: Path) -> None:
     store = Store(root=tmp_path)
     put(store, "a", Result(marks=[1] * 5))
-    (board,) = rebuild(store)
-    folder = store.board_dir(board.benchmark, board.judge_key)
-    (folder / "notes.txt").write_text("mine")
+    put(store, "b", Result(marks=[1] * 5, key=OTHER_KEY))
+    rebuild(store)
+    gone, kept = (store.board_dir("sparkle", key) for key in (KEY, OTHER_KEY))
+    (gone / "leaderboard.tex").write_text("mine")
+    archive = tmp_path / "leaderboards" / "archive" / "2025"
+    shutil.copytree(gone, archive)
     shutil.rmtree(store.model_dir("a"))
+    (left,) = rebuild(store)
+    assert left.judge_key == OTHER_KEY
+    assert [path.name for path in gone.rglob("*") if path.is_file()] == ["leaderboard.tex"]
+    assert (kept / "leaderboard.json").exists()
+    assert (archive / "leaderboard.csv").exists(), "a copy under another name is somebody's own"
+
+
+def test_boards_without_any_result_are_left_alone(tmp_path: Path) -> None:
+    store = Store(root=tmp_path)
+    put(store, "a", Result(marks=[1] * 5))
+    (board,) = rebuild(store)
+    shutil.rmtree(tmp_path / "results")
     assert rebuild(store) == []
-    assert [path.name for path in (tmp_path / "leaderboards").rglob("*") if path.is_file()] == ["notes.txt"]
+    assert (store.board_dir(board.benchmark, board.judge_key) / "leaderboard.csv").exists()
 
 
 def test_verdicts_of_two_judges_never_meet_on_one_board(world: Store, rows: dict[str, dict[str, str]]) -> None:

@@ -21,9 +21,9 @@ import numpy as np
 import pytest
 
 from sparkle_bench import video
-from sparkle_bench.errors import VideoError
+from sparkle_bench.errors import SourceError, VideoError
 from sparkle_bench.records import Probe
-from sparkle_bench.video import Sampling, SourceError, instants, load_pair, probe, smart_resize
+from sparkle_bench.video import Sampling, instants, load_pair, probe, smart_resize
 from tests import makers
 from tests.resize_table import TABLE, UNUSABLE, Resize
 

@@ -25,8 +25,11 @@ def one_line_errors(function: F) -> F:
             return function(*args, **kwargs)
         except SparkleError as error:
             click.echo(f"error: {error}", err=True)
+        except BrokenPipeError:
+            raise  # whoever read our output has had enough; click ends quietly
         except OSError as error:
-            click.echo(f"error: {error.strerror or error}: {error.filename or 'this machine'}", err=True)
+            of = f": {error.filename}" if error.filename else ""
+            click.echo(f"error: {error.strerror or error}{of}", err=True)
         except KeyboardInterrupt as stop:
             done = f" after {stop.args[0]}" if stop.args else ""
             click.echo(f"stopped{done}; that is on disk, run the same command to go on", err=True)

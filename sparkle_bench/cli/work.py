@@ -261,9 +261,8 @@ def _summary(task: _Task, board: Board, lacking: Sequence[str]) -> tuple[dict[st
     row = next(row for row in board.rows if row.entry.model == task.work.model)
     summary = row.entry.summary
     folder = task.work.store.board_dir(board.benchmark, board.judge_key)
-    numbers = next(r for r in json.loads(leaderboard.to_json(board))["rows"] if r["model"] == task.work.model)
     data = {
-        **numbers,
+        **leaderboard.row_values(board, row),
         "judge_key": board.judge_key,
         "board": str(folder / "index.html"),
         "lacking_verdicts": list(lacking),

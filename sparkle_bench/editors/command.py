@@ -17,14 +17,13 @@ import threading
 from pathlib import Path
 from typing import IO
 
+from sparkle_bench import discretion
 from sparkle_bench.errors import EditorError, one_line
 from sparkle_bench.records import Sample
 
 PLACEHOLDERS = ("source", "instruction", "out", "id", "theme", "subtheme", "scene")
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 TAIL_BYTES = 2000
-_SECRET = re.compile(r"token|secret|passw|api.?key|\bkey\b|auth", re.IGNORECASE)
-_KEY = re.compile(r"(?:sk|hf|ghp|pk)[-_][A-Za-z0-9_-]{8,}$")
 
 
 class Command:
@@ -60,7 +59,7 @@ class Command:
 
     def describe(self) -> dict[str, str]:
         """Return the command as others may read it: no folders of this machine, nothing that looks like a secret."""
-        return {"cmd": shlex.join(_published(self._words)), "timeout": f"{self._timeout:g}"}
+        return {"cmd": shlex.join(discretion.cleaned_words(self._words)), "timeout": f"{self._timeout:g}"}
 
     def edit(self, sample: Sample, out: Path) -> None:
         """Run the command.
@@ -115,27 +114,6 @@ class Command:
             self._closed = True
             for process in self._running:
                 _end(process)
-
-
-def _published(words: list[str]) -> list[str]:
-    """Return the words with absolute paths cut to their last part and the values of secret-looking options hidden."""
-    shown: list[str] = []
-    hide = False
-    for word in words:
-        name, equals, value = word.partition("=")
-        secret = _SECRET.search(name) is not None and name.startswith("-")
-        if hide or _KEY.match(word):
-            shown.append("[hidden]")
-        elif secret and equals:
-            shown.append(f"{name}=[hidden]")
-        else:
-            shown.append(f"{name}={_last_part(value)}" if equals else _last_part(word))
-        hide = secret and not equals
-    return shown
-
-
-def _last_part(word: str) -> str:
-    return Path(word).name if word.startswith(("/", "~")) and len(word) > 1 else word
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

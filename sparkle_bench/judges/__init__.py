@@ -30,12 +30,14 @@ class Reply:
         prompt_tokens: As the server counted them, or None.
         completion_tokens: As the server counted them, or None.
         failures: One line for every request that failed before this one.
+        cut_off: Whether it ended at the limit of tokens, not by itself.
     """
 
     text: str
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     failures: tuple[str, ...] = ()
+    cut_off: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,12 +49,14 @@ class Question:
         prompt: The rendered prompt.
         pair: The source and the edit, encoded.
         seed: Seed of the judge's decoding.
+        attempt: How often it was asked before, because the reply could not be read.
     """
 
     sample: Sample
     prompt: str
     pair: Pair
     seed: int
+    attempt: int = 0
 
 
 class Judge(Protocol):

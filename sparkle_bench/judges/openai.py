@@ -33,12 +33,14 @@ class Decoding:
 
     Attributes:
         temperature: 0 decodes greedily.
+        again_temperature: When a reply could not be read and the question is put again.
         seed: Of the first repeat.
         max_tokens: Longest reply.
         constrained: Whether the reply must follow the rubric's regular expression.
     """
 
     temperature: float = 0.0
+    again_temperature: float = 0.5
     seed: int = 42
     max_tokens: int = 512
     constrained: bool = False
@@ -107,7 +109,7 @@ class OpenAIJudge:
             RequestFailed: This question got no answer.
             JudgeUnavailable: The judge is out of reach.
         """
-        body = self.body(question.prompt, question.pair, seed=question.seed)
+        body = self.body(question)
         answer = self.transport.post("/chat/completions", body, _wrong)
         text: str = answer.data["choices"][0]["message"]["content"]
         return Reply(
@@ -115,15 +117,17 @@ class OpenAIJudge:
             prompt_tokens=_tokens(answer.data, "prompt_tokens"),
             completion_tokens=_tokens(answer.data, "completion_tokens"),
             failures=answer.failures,
+            cut_off=answer.data["choices"][0].get("finish_reason") == "length",
         )
 
-    def body(self, prompt: str, pair: Pair, *, seed: int) -> dict[str, Any]:
+    def body(self, question: Question) -> dict[str, Any]:
         """Return the request's JSON."""
+        again, pair = question.attempt > 0, question.pair
         body: dict[str, Any] = {
             "model": self.server.model,
-            "messages": [{"role": "user", "content": content(prompt, pair)}],
-            "temperature": self.decoding.temperature,
-            "seed": seed,
+            "messages": [{"role": "user", "content": content(question.prompt, pair)}],
+            "temperature": self.decoding.again_temperature if again else self.decoding.temperature,
+            "seed": question.seed + 1000 * question.attempt,
             "max_tokens": self.decoding.max_tokens,
         }
         if self.decoding.constrained:

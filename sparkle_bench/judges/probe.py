@@ -10,7 +10,7 @@ from sparkle_bench.errors import JudgeUnavailable, listed
 from sparkle_bench.judges import sight
 from sparkle_bench.judges.openai import Decoding, OpenAIJudge, Server
 from sparkle_bench.judges.sight import Options
-from sparkle_bench.judges.transport import Transport
+from sparkle_bench.judges.transport import Transport, json_of
 from sparkle_bench.prompts import Prompt
 
 __all__ = ["Options", "connect"]
@@ -53,7 +53,7 @@ def _server(transport: Transport, model: str | None) -> Server:
             f"the judge at {transport.shown} refuses the key ({response.status_code}); set SPARKLE_JUDGE_API_KEY"
         )
     try:
-        served = {str(card["id"]): card for card in response.json()["data"]} if response.status_code == 200 else {}
+        served = {str(card["id"]): card for card in json_of(response)["data"]} if response.status_code == 200 else {}
     except (ValueError, KeyError, TypeError):
         served = {}
     if not served:
@@ -83,6 +83,6 @@ def _only(served: Mapping[str, Any], transport: Transport) -> str:
 def _version(transport: Transport) -> str:
     response = transport.get("/version", root=True)
     try:
-        return f"vllm {response.json()['version']}"
+        return f"vllm {json_of(response)['version']}"
     except (ValueError, KeyError, TypeError):
         return "vllm"

@@ -18,7 +18,7 @@ import httpx
 
 from sparkle_bench.errors import JudgeUnavailable, listed
 from sparkle_bench.judges.openai import Clock, Decoding, Media, Server, content, stated
-from sparkle_bench.judges.transport import Transport, message
+from sparkle_bench.judges.transport import Transport, json_of, message
 from sparkle_bench.prompts import Prompt
 from sparkle_bench.video import Clip, Pair, Sampling, Timing, encode_jpeg, instants, smart_resize, write
 
@@ -211,12 +211,14 @@ def _view(setting: Setting, factor: int) -> _View | None:
     if response.status_code in (404, 405, 501):
         return None
     if response.status_code != 200:
+        if not setting.server.is_vllm:  # another server's /tokenize asks for something else
+            return None
         raise JudgeUnavailable(_refusal(setting, response))
     try:
-        data = response.json()
+        data = json_of(response)
         text, count = "".join(data["token_strs"]), int(data["count"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise JudgeUnavailable(f"{setting.judge}: /tokenize gave no tokens; it may not be vLLM's") from error
+    except (ValueError, KeyError, TypeError):
+        return None
     return _View(sampling=sampling, pair=pair, pads=text.count(VIDEO_TOKEN), times=time_labels(text), count=count)
 
 

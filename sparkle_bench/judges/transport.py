@@ -1,7 +1,7 @@
 """One HTTP request to a judge's server: bounded retries with backoff, and what each kind of trouble means.
 
 - No connection after all tries, or a refused key (401, 403): `JudgeUnavailable`; so is an unknown model or path (404).
-- 408, 429, 5xx, a time-out, a cut-off or empty answer: tried again, `Retry-After` honoured; then `RequestFailed`.
+- 408, 425, 429, 5xx, a time-out, a cut-off or empty answer: tried again, `Retry-After` honoured; then `RequestFailed`.
 - Any other 4xx: `RequestFailed` at once; the same request would be refused again.
 """
 
@@ -27,7 +27,7 @@ LONGEST_WAIT = 30.0
 LONGEST_RETRY_AFTER = 120.0
 LONGEST_ANSWER = 64 << 20
 PROBE_TRIES = 4
-RETRIED = frozenset({408, 429, 500, 502, 503, 504, 529})
+RETRIED = frozenset({408, 425, 429, *range(500, 600)})
 USER_AGENT = "sparkle-bench"
 
 
@@ -135,7 +135,7 @@ class Transport:
             ) from error
 
     def _exchange(self, method: str, url: str, body: dict[str, Any] | None) -> httpx.Response:
-        """Send and receive within the time limit as a whole; httpx's own limits each single read."""
+        """Send, and receive the answer's body within the time limit as a whole; httpx's own limits each single read."""
         deadline = time.monotonic() + self.timeout
         with self._client.stream(method, url, json=body) as response:
             content = bytearray()
@@ -185,10 +185,10 @@ class Transport:
         if response.status_code != 200:
             self._refuse(response)
         try:
-            data = response.json()
+            data = json_of(response)
             wrong = check(data) if isinstance(data, dict) else "the answer is not a JSON object"
-        except (ValueError, RecursionError):
-            wrong = "the answer is not JSON"
+        except ValueError:
+            data, wrong = {}, "the answer is not JSON"
         if wrong:
             raise _Again(self.redact(wrong))
         return dict(data)
@@ -202,6 +202,9 @@ class Transport:
             )
         if status == 404:
             raise JudgeUnavailable(f"the judge at {self.shown} does not know the model or path (404: {words})")
+        if 300 <= status < 400:
+            where = self.redact(response.headers.get("Location", "nowhere"))
+            raise JudgeUnavailable(f"the judge at {self.shown} has moved ({status}: {where}); correct --judge-url")
         if status in RETRIED:
             raise _Again(f"{status}: {words}", wait=retry_after(response))
         raise RequestFailed(
@@ -224,10 +227,22 @@ def _is_loopback(url: str) -> bool:
     return host == "localhost" or host == "::1" or host.startswith("127.")
 
 
+def json_of(response: httpx.Response) -> Any:
+    """Return an answer's JSON.
+
+    Raises:
+        ValueError: It is none, or nested without end.
+    """
+    try:
+        return response.json()
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+
+
 def message(response: httpx.Response) -> str:
     """Return the server's own words on an error."""
     try:
-        data = response.json()
+        data = json_of(response)
         error = data.get("error", data) if isinstance(data, dict) else data
         return one_line(error.get("message", error) if isinstance(error, dict) else error)
     except ValueError:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from sparkle_bench import editors, video
+from sparkle_bench import discretion, editors, video
 from sparkle_bench.benchmark import file_sha256
 from sparkle_bench.editors import Editor
 from sparkle_bench.errors import MachineError, SparkleError, is_machine_trouble, one_line
@@ -52,6 +52,8 @@ def _edit_one(work: Work, editor: Editor, sample: Sample) -> Edit:
     part = out.with_name(f".{sample.id}.{os.getpid()}.part.mp4")
     begun = time.monotonic()
     try:
+        if not sample.source_path.is_file():
+            raise MachineError(f"the source {sample.source} is gone")
         _make_room(out, sample)
         editor.edit(sample, part)
         probe = video.probe(part)
@@ -96,7 +98,7 @@ def _reason(error: Exception, work: Work, sample: Sample) -> str:
     for folder in (work.store.root.resolve(), sample.root.resolve(), Path.cwd(), Path.home()):
         if folder != Path(folder.anchor):
             text = text.replace(f"{folder}/", "")
-    return one_line(text, limit=1000)
+    return one_line(discretion.cleaned(text), limit=1000)
 
 
 def _sync(path: Path) -> None:

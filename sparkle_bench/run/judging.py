@@ -18,6 +18,7 @@ from sparkle_bench.errors import (
     MachineError,
     RequestFailed,
     SparkleError,
+    StaleEdit,
     VerdictError,
     VideoError,
     one_line,
@@ -153,10 +154,6 @@ def _judge_one(work: Work, bench: Bench, task: _Task) -> Iterator[Judgment]:
         yield _verdict(bench, question, sha256, repeat)
 
 
-class StaleEdit(SparkleError):
-    """The video is no longer the one that was edited; its verdict would be another's."""
-
-
 def _load(work: Work, bench: Bench, task: _Task) -> video.Pair:
     """Sample the pair, and make sure that what was looked at is the very file of the Edit."""
     edited = work.store.video_path(work.model, task.sample)
@@ -176,16 +173,21 @@ def _check_hash(path: Path, edit: Edit) -> None:
 
 
 def _verdict(bench: Bench, question: Question, edit_sha256: str, repeat: int) -> Judgment:
-    """Ask until a reply can be read or the tries are used up; record either."""
+    """Ask until a reply can be read or the tries are used up; record either.
+
+    The first question is decoded greedily; asked again so, a model would say the same again, so later ones are not.
+    """
     begun = time.monotonic()
     failures: list[str] = []
     reply: Reply | None = None
     scores: Scores | None = None
     trouble: SparkleError | None = None
-    for _ in range(VERDICT_TRIES):
+    for attempt in range(VERDICT_TRIES):
         try:
-            reply = bench.judge.ask(question)
+            reply = bench.judge.ask(dataclasses.replace(question, attempt=attempt))
             failures.extend(reply.failures)
+            if reply.cut_off:
+                raise VerdictError("the reply was cut off at the limit of tokens")
             scores, trouble = (parse_strict if bench.strict else parse)(reply.text, bench.prompt.rubric), None
             break
         except VerdictError as error:

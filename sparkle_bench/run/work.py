@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -63,7 +65,11 @@ def start(store: Store, model: str, benchmark: Benchmark, made: Made, *, now: da
     Raises:
         StoreError: The name is taken by another editor, other options, or another version of the benchmark.
     """
-    editor = {"name": made.name, "options": editors.describe(made.editor, made.options)}
+    editor = {
+        "name": made.name,
+        "options": editors.describe(made.editor, made.options),
+        "options_hash": hashlib.sha256(json.dumps(dict(made.options), sort_keys=True).encode()).hexdigest()[:16],
+    }
     counts = benchmark.counts
     run = {
         "model": model,
@@ -97,7 +103,8 @@ def _check_same(
     before, after = earlier.get("editor"), run["editor"]
     if not (isinstance(before, dict) and isinstance(after, dict)):
         raise StoreError(f"results/{model}/run.json names no editor; {cure}")
-    if before.get("name") != after["name"] or (before != after and not bound_by_content):
+    other_options = before.get("options_hash") != after["options_hash"]
+    if before.get("name") != after["name"] or (other_options and not bound_by_content):
         raise StoreError(
             f"results/{model} was made by {before.get('name')} with options {before.get('options')}; {cure}"
         )

@@ -13,7 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from sparkle_bench.errors import MachineError, VideoError
+from sparkle_bench.errors import MachineError, SourceError, VideoError
 from sparkle_bench.video.probe import MAX_RATIO, check_machine, check_readable, container, probe, reason
 
 if TYPE_CHECKING:
@@ -129,10 +129,6 @@ class Pair:
     timing: Timing | None = None
 
 
-class SourceError(VideoError):
-    """The benchmark's own video cannot be read; the edit is not to blame."""
-
-
 def load_pair(source: Path, edited: Path, sampling: Sampling | None) -> Pair:
     """Sample both clips at the same normalised instants, or take both files whole.
 
@@ -194,19 +190,23 @@ _UNDECODABLE = "{} cannot be decoded: it is damaged, or in a codec unknown here;
 
 
 def _open(path: Path) -> _Reader:
-    """Open a clip with decord, or with PyAV where decord lacks the codec (such as AV1)."""
+    """Open a clip with decord, or with PyAV where decord lacks the codec (such as AV1) or miscounts the frames."""
     import decord
 
     facts = probe(path)
     decord.logging.set_level(decord.logging.QUIET)
     try:
         reader = decord.VideoReader(str(path), ctx=decord.cpu(0), num_threads=1)
-        total = len(reader)
+        fits = len(reader) == facts.frames  # decord counts frames that an edit list hides, and repeats others for them
         reader[0]
     except (decord.DECORDError, RuntimeError, IndexError):
         check_readable(path)
+        fits = False
+    if not fits:
         return _Reader(path=path, total=facts.frames, fps=facts.fps, frames=lambda wanted: _with_pyav(path, wanted))
-    return _Reader(path=path, total=total, fps=facts.fps, frames=lambda wanted: _with_decord(path, reader, wanted))
+    return _Reader(
+        path=path, total=facts.frames, fps=facts.fps, frames=lambda wanted: _with_decord(path, reader, wanted)
+    )
 
 
 def _with_decord(path: Path, reader: Any, wanted: Sequence[int]) -> Iterator[NDArray[np.uint8]]:

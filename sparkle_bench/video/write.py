@@ -8,7 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sparkle_bench.errors import VideoError
+from sparkle_bench.errors import MachineError, VideoError, is_machine_trouble
 from sparkle_bench.video.probe import reason
 
 if TYPE_CHECKING:
@@ -49,6 +49,8 @@ def write(path: Path, frames: Iterable[NDArray[np.uint8]], *, fps: float, crf: i
             if count:
                 container.mux(stream.encode())
     except (av.FFmpegError, OSError, ValueError) as error:
+        if is_machine_trouble(error):
+            raise MachineError(f"cannot write {path.name} on this machine: {reason(error)}") from error
         raise VideoError(f"cannot write {path.name}: {reason(error)}") from error
     if count == 0:
         path.unlink(missing_ok=True)
