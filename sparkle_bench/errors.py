@@ -2,7 +2,7 @@
 
     SparkleError                 one line, exit code 1
     ├── BenchmarkError           benchmark data missing or malformed
-    ├── StoreError               results/ cannot be read, or another run is writing there
+    ├── StoreError               results/ cannot be read, or another run is writing there (disk.Busy)
     ├── PromptError              a rubric or prompt template is missing or malformed
     ├── MachineError             disk full, too many open files, …       → never a model's failure
     ├── VideoError               a file cannot be decoded or written     → recorded on the sample

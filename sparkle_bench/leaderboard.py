@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sparkle_bench import plots, report, store
+from sparkle_bench import disk, plots, report
 from sparkle_bench.errors import PromptError, StoreError
 from sparkle_bench.rubric import Rubric, rubric_from_data
 from sparkle_bench.scoring import Evidence, Summary, score_table, summarise
@@ -110,7 +110,7 @@ def rebuild(results: Store) -> list[Board]:
             _write(results, board)
         results.remove_boards(keep={(board.benchmark, board.judge_key) for board in boards}, files=FILES)
         if boards:
-            store.write(results.boards_index(), report.index(boards).encode())
+            disk.write(results.boards_index(), report.index(boards).encode())
         return boards
 
 
@@ -132,7 +132,7 @@ def read_entry(results: Store, model: str, judge_key: str) -> Entry:
         summary = summarise(table, rubric)
     except (PromptError, StoreError) as error:
         raise StoreError(f"results/{model} cannot be scored: {error}") from error
-    store.write(results.judged_dir(model, judge_key) / "scores.csv", table.to_csv(index=False).encode())
+    disk.write(results.judged_dir(model, judge_key) / "scores.csv", table.to_csv(index=False).encode())
     return Entry(model=model, summary=summary, run=run, judge=judge)
 
 
@@ -275,10 +275,10 @@ def _labels(board: Board) -> dict[str, str]:
 
 def _write(results: Store, board: Board) -> None:
     folder = results.board_dir(board.benchmark, board.judge_key)
-    store.write(folder / "leaderboard.csv", to_frame(board).to_csv(index=False, float_format=f"%.{DIGITS}f").encode())
-    store.write(folder / "leaderboard.json", to_json(board).encode())
-    store.write(folder / "leaderboard.md", report.markdown(board).encode())
+    disk.write(folder / "leaderboard.csv", to_frame(board).to_csv(index=False, float_format=f"%.{DIGITS}f").encode())
+    disk.write(folder / "leaderboard.json", to_json(board).encode())
+    disk.write(folder / "leaderboard.md", report.markdown(board).encode())
     for name, figure in plots.figures(board).items():
         for kind in plots.KINDS:
-            store.write(folder / "figures" / f"{name}.{kind}", plots.render(figure, kind))
-    store.write(folder / "index.html", report.page(board).encode())
+            disk.write(folder / "figures" / f"{name}.{kind}", plots.render(figure, kind))
+    disk.write(folder / "index.html", report.page(board).encode())

@@ -17,19 +17,18 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from sparkle_bench.errors import SparkleError, StoreError, one_line
+from sparkle_bench import disk
+from sparkle_bench.errors import StoreError
 from sparkle_bench.records import (
     Edit,
     Judgment,
-    Record,
     Sample,
     edit_from_json,
     judgment_from_json,
@@ -38,7 +37,6 @@ from sparkle_bench.records import (
 )
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
-R = TypeVar("R")
 
 
 def slug(text: str) -> str:
@@ -101,21 +99,21 @@ class Store:
 
     def read_run(self, model: str) -> dict[str, Any] | None:
         """Return `run.json`, or None if the model has no results yet."""
-        return _read_json(self.model_dir(model) / "run.json")
+        return disk.read_json(self.model_dir(model) / "run.json")
 
     def write_run(self, model: str, run: Mapping[str, Any], samples: tuple[Sample, ...]) -> None:
         """Write the benchmark's samples, then `run.json`: the latter means that both are whole."""
         lines = "".join(f"{json.dumps(to_json(sample), ensure_ascii=False)}\n" for sample in samples)
-        write(self.model_dir(model) / "samples.jsonl", lines.encode())
-        write(self.model_dir(model) / "run.json", _pretty(run))
+        disk.write(self.model_dir(model) / "samples.jsonl", lines.encode())
+        disk.write(self.model_dir(model) / "run.json", disk.pretty(run))
 
     def read_judge(self, model: str, judge_key: str) -> dict[str, Any] | None:
         """Return `judge.json`, or None."""
-        return _read_json(self.judged_dir(model, judge_key) / "judge.json")
+        return disk.read_json(self.judged_dir(model, judge_key) / "judge.json")
 
     def write_judge(self, model: str, judge_key: str, judge: Mapping[str, Any]) -> None:
         """Write `judge.json`."""
-        write(self.judged_dir(model, judge_key) / "judge.json", _pretty(judge))
+        disk.write(self.judged_dir(model, judge_key) / "judge.json", disk.pretty(judge))
 
     def remove_boards(self, *, keep: Set[tuple[str, str]], files: Sequence[str]) -> None:
         """Remove boards whose results are gone: `files` of every folder that says of itself that it is such a board.
@@ -139,7 +137,7 @@ class Store:
 
     def samples(self, model: str) -> list[Sample]:
         """Return every sample of the benchmark that the model's result belongs to."""
-        return list(_read_lines(self.model_dir(model) / "samples.jsonl", sample_from_json))
+        return list(disk.read_lines(self.model_dir(model) / "samples.jsonl", sample_from_json))
 
     def samples_of(self, model: str, otherwise: Sequence[Sample]) -> Sequence[Sample]:
         """Return every sample of a model's benchmark, or `otherwise` before its first lines are written."""
@@ -147,7 +145,7 @@ class Store:
 
     def edits(self, model: str) -> dict[str, Edit]:
         """Return the newest Edit of each sample, by sample id."""
-        return {edit.sample_id: edit for edit in _read_lines(self.model_dir(model) / "edits.jsonl", edit_from_json)}
+        return {edit.sample_id: edit for edit in disk.read_lines(self.model_dir(model) / "edits.jsonl", edit_from_json)}
 
     def judgments(self, model: str, judge_key: str) -> dict[tuple[str, str, int], Judgment]:
         """Return the newest Judgment of each sample, exact file and repeat.
@@ -155,25 +153,25 @@ class Store:
         A verdict is never displaced by a later failure.
         """
         newest: dict[tuple[str, str, int], Judgment] = {}
-        for judgment in _read_lines(self.judged_dir(model, judge_key) / "judgments.jsonl", judgment_from_json):
+        for judgment in disk.read_lines(self.judged_dir(model, judge_key) / "judgments.jsonl", judgment_from_json):
             if judgment.ok or not (judgment.key in newest and newest[judgment.key].ok):
                 newest[judgment.key] = judgment
         return newest
 
     def append_edit(self, model: str, edit: Edit) -> None:
         """Append one line to `edits.jsonl`; on return it is on disk."""
-        _append(self.model_dir(model) / "edits.jsonl", edit)
+        disk.append_line(self.model_dir(model) / "edits.jsonl", to_json(edit))
 
     def append_judgment(self, model: str, judge_key: str, judgment: Judgment) -> None:
         """Append one line to `judgments.jsonl`; on return it is on disk."""
-        _append(self.judged_dir(model, judge_key) / "judgments.jsonl", judgment)
+        disk.append_line(self.judged_dir(model, judge_key) / "judgments.jsonl", to_json(judgment))
 
     # -- locks ---------------------------------------------------------------------------------------------------
 
     @contextmanager
     def starting(self, model: str) -> Iterator[None]:
         """Hold a result's first lines while they are read or written."""
-        with _held(self._locks(model) / "start.lock"):
+        with disk.held(self._locks(model) / "start.lock"):
             yield
 
     @contextmanager
@@ -182,7 +180,7 @@ class Store:
         if not (self.root / "results").is_dir():  # nothing to rebuild from, and nobody to keep out
             yield
             return
-        with _held(self.root / "results" / ".boards.lock"):
+        with disk.held(self.root / "results" / ".boards.lock"):
             yield
 
     def _locks(self, model: str) -> Path:
@@ -197,37 +195,18 @@ class Store:
         Raises:
             StoreError: Another run is at work on samples that this one would do too.
         """
-        from filelock import FileLock, Timeout
-
         folder = self._locks(model)
-        _make_folder(folder)
-        own = folder / f"run-{shard[0]}of{shard[1]}.lock"
-        busy = StoreError(f"another run is at work on {model}; wait for it, or use another --name")
-        try:
-            with FileLock(own, timeout=0):
+        division = f"of{shard[1]}.lock"
+        with contextlib.ExitStack() as locks:
+            try:
+                locks.enter_context(disk.held(folder / f"run-{shard[0]}{division}", wait=False))
                 for other in sorted(folder.glob("run-*.lock")):
-                    if not other.name.endswith(f"of{shard[1]}.lock"):
-                        with FileLock(other, timeout=0):
+                    if not other.name.endswith(division):
+                        with disk.held(other, wait=False):
                             pass
-                yield
-        except Timeout as error:
-            raise busy from error
-
-
-@contextmanager
-def _held(path: Path) -> Iterator[None]:
-    from filelock import FileLock
-
-    _make_folder(path.parent)
-    with FileLock(path):
-        yield
-
-
-def _make_folder(path: Path) -> None:
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StoreError(f"cannot make the folder {path}: {error.strerror}") from error
+            except disk.Busy as error:
+                raise StoreError(f"another run is at work on {model}; wait for it, or use another --name") from error
+            yield
 
 
 def _named(name: str) -> str:
@@ -239,31 +218,6 @@ def _named(name: str) -> str:
     return name
 
 
-def write(path: Path, content: bytes) -> bool:
-    """Write a file whole or not at all, and only if its content changes.
-
-    Returns:
-        Whether the file was written.
-    """
-    if path.is_file() and path.read_bytes() == content:
-        return False
-    _make_folder(path.parent)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        raise StoreError(f"cannot write {path}: {error.strerror}") from error
-    return True
-
-
-def _pretty(data: Mapping[str, Any]) -> bytes:
-    return (json.dumps(data, indent=2, ensure_ascii=False) + "\n").encode()
-
-
 def _board_name(page: Path) -> tuple[str, str] | None:
     """Return the benchmark and judge key that a `leaderboard.json` speaks of."""
     try:
@@ -271,59 +225,3 @@ def _board_name(page: Path) -> tuple[str, str] | None:
         return str(data["benchmark"]["name"]), str(data["judge"]["key"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
-
-
-def _read_json(path: Path) -> dict[str, Any] | None:
-    try:
-        data = json.loads(path.read_bytes())
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError) as error:
-        raise StoreError(f"{path} cannot be read ({one_line(error)}); restore it or remove the folder") from error
-    if not isinstance(data, dict):
-        raise StoreError(f"{path} holds no JSON object; restore it or remove the folder")
-    return data
-
-
-def _read_lines(path: Path, read: Callable[[Mapping[str, Any]], R]) -> Iterator[R]:
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        return
-    whole = content[: content.rfind(b"\n") + 1]  # what follows the last line break was cut off by a crash
-    for number, line in enumerate(whole.split(b"\n")[:-1], 1):
-        try:
-            yield read(json.loads(line))
-        except (ValueError, TypeError, AttributeError, SparkleError) as error:
-            raise StoreError(
-                f"{path} line {number} is damaged ({one_line(error)}); restore or remove that line"
-            ) from error
-
-
-def _append(path: Path, record: Record) -> None:
-    line = json.dumps(to_json(record), ensure_ascii=False).encode(errors="backslashreplace") + b"\n"
-    # Shards on one disk share the file, so each line is written under a lock of its own.
-    with _held(path.parent / ".locks" / f"{path.name}.lock"):
-        try:
-            with path.open("ab+") as file:
-                file.truncate(_whole_bytes(path))
-                file.write(line)
-                file.flush()
-                os.fsync(file.fileno())
-        except OSError as error:
-            raise StoreError(f"cannot write {path}: {error.strerror}") from error
-
-
-def _whole_bytes(path: Path) -> int:
-    """Return the length of the file up to and including its last line break."""
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        end = size
-        while end > 0:
-            start = max(0, end - 65_536)
-            file.seek(start)
-            found = file.read(end - start).rfind(b"\n")
-            if found >= 0:
-                return start + found + 1
-            end = start
-    return 0

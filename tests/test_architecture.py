@@ -30,6 +30,7 @@ LAYERS: dict[str, int] = {
     "workers": 4,
     "provenance": 4,
     "discretion": 1,
+    "disk": 1,
     "registry": 4,
     "download": 4,
     "editors": 5,
@@ -69,7 +70,7 @@ OWNERS: dict[str, set[str]] = {
     "cv2": {"video", "signals"},
     "datasets": {"benchmark"},
     "huggingface_hub": {"download"},
-    "filelock": {"store"},
+    "filelock": {"disk"},
 }
 
 PURE = {"errors", "rubric", "records", "scoring", "stats"}

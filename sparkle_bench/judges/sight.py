@@ -8,19 +8,18 @@ will see: the frames that arrived and, for Qwen3-VL, the time labels. Both are c
 from __future__ import annotations
 
 import re
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import httpx
 
 from sparkle_bench.errors import JudgeUnavailable, listed
+from sparkle_bench.judges import made_up
 from sparkle_bench.judges.openai import Clock, Decoding, Media, Server, content, stated
 from sparkle_bench.judges.transport import Transport, json_of, message
 from sparkle_bench.prompts import Prompt
-from sparkle_bench.video import Clip, Pair, Sampling, Timing, encode_jpeg, instants, smart_resize, write
+from sparkle_bench.video import Pair, Sampling
 
 FACTORS = (32, 28)
 """What picture sides must be multiples of: 32 for Qwen3-VL, 28 for Qwen2-VL and Qwen2.5-VL."""
@@ -107,7 +106,7 @@ def look(setting: Setting) -> Seen:
         JudgeUnavailable: It will not; the message says why, and the cure.
     """
     if setting.options.media == "mp4":
-        _ask_once(setting, _made_up_files())
+        _ask_once(setting, made_up.files())
         return Seen(sampling=None, clock=setting.clock, notes=(WHOLE_FILES,))
     views: list[_View] = []
     for factor in _factors(setting.server):
@@ -127,37 +126,8 @@ def _factors(server: Server) -> list[int]:
     return sorted(FACTORS, key=lambda factor: factor != guess)
 
 
-# -- a made-up pair ----------------------------------------------------------------------------------------------------
-
-
 def _sampling(setting: Setting, factor: int) -> Sampling:
     return Sampling(frames=setting.options.frames, max_pixels=setting.options.max_pixels, factor=factor)
-
-
-def _size(sampling: Sampling) -> tuple[int, int]:
-    return smart_resize(720, 1280, factor=sampling.factor, max_pixels=sampling.max_pixels)
-
-
-def _made_up(sampling: Sampling) -> Pair:
-    """Return a pair of the size of the benchmark's clips, five source frames from one picture to the next."""
-    import numpy as np
-
-    picture = encode_jpeg(np.full((*_size(sampling), 3), 127, dtype=np.uint8), 50)
-    clip = Clip(mime="video/jpeg", parts=(picture,) * sampling.frames)
-    total = 5 * sampling.frames + 1
-    timing = Timing(indices=tuple(instants(total, sampling.frames)), fps=16.0, total=total)
-    return Pair(before=clip, after=clip, timing=timing)
-
-
-def _made_up_files() -> Pair:
-    """Return a pair of short grey files."""
-    import numpy as np
-
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "grey.mp4"
-        write(path, [np.full((128, 128, 3), 127, dtype=np.uint8)] * 8, fps=8)
-        clip = Clip(mime="video/mp4", parts=(path.read_bytes(),))
-    return Pair(before=clip, after=clip)
 
 
 # -- what `/tokenize` says ---------------------------------------------------------------------------------------------
@@ -184,7 +154,7 @@ class _View:
     @property
     def expected_pads(self) -> int:
         """Video tokens of both clips if nothing is lost: one per two frames and patch."""
-        height, width = _size(self.sampling)
+        height, width = made_up.size(self.sampling)
         return self.sampling.frames * (height // self.sampling.factor) * (width // self.sampling.factor)
 
     @property
@@ -197,7 +167,7 @@ class _View:
 def _view(setting: Setting, factor: int) -> _View | None:
     """Ask `/tokenize` about a made-up question; None if the server has no such endpoint."""
     sampling = _sampling(setting, factor)
-    pair = _made_up(sampling)
+    pair = made_up.frames(sampling)
     assert pair.timing is not None
     question = content(setting.prompt.render(TYPICAL_INSTRUCTION), pair)
     body: dict[str, Any] = {
@@ -307,7 +277,7 @@ def _unchecked(setting: Setting, factor: int) -> Seen:
             f"{setting.judge} may keep only {SAFE_FRAMES} frames and cannot be asked; use --frames {SAFE_FRAMES}"
         )
     sampling = _sampling(setting, factor)
-    _ask_once(setting, _made_up(sampling))
+    _ask_once(setting, made_up.frames(sampling))
     return Seen(sampling=sampling, clock=setting.clock, notes=(UNVERIFIED,))
 
 
