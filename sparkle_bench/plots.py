@@ -88,7 +88,9 @@ def radar(board: Board) -> Figure:
         axes.set_theta_zero_location("N")
         axes.set_theta_direction(-1)
         axes.set_xticks(angles, [_wrapped(board.rubric.label(key)) for key in keys], fontsize=7)
-        axes.tick_params(axis="x", pad=12)
+        for angle, text in zip(angles, axes.get_xticklabels(), strict=True):
+            side = round(math.sin(angle), 6)
+            text.set_horizontalalignment("center" if side == 0 else "left" if side > 0 else "right")
         axes.set_ylim(0, board.rubric.highest)
         marks = range(board.rubric.lowest, board.rubric.highest + 1)
         axes.set_yticks(marks, list(marks), fontsize=6, color=GREY)
