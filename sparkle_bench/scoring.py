@@ -118,7 +118,7 @@ class Summary:
         scored: Samples all of whose repeats have marks.
         of: Samples of the benchmark.
         no_edit: Samples without a readable video, though one was attempted.
-        no_verdict: Samples with a video that lack a verdict.
+        lacking: Ids of the samples with a video that lack a verdict, sorted.
         unattempted: Samples nobody has tried to edit yet.
         scored_overall: The mean over scored rows alone, as the authors' script prints it; None if there are none.
         cap_bound: Share of scored rows in which the cap lowered a mark; None if there are none.
@@ -130,10 +130,15 @@ class Summary:
     scored: int
     of: int
     no_edit: int
-    no_verdict: int
+    lacking: tuple[str, ...]
     unattempted: int
     scored_overall: float | None
     cap_bound: float | None
+
+    @property
+    def no_verdict(self) -> int:
+        """Samples with a video that lack a verdict."""
+        return len(self.lacking)
 
     @property
     def complete(self) -> bool:
@@ -166,7 +171,7 @@ def summarise(table: pd.DataFrame, rubric: Rubric) -> Summary:
         scored=int((~missing & ~without).sum()),
         of=len(attempted),
         no_edit=int((without & attempted).sum()),
-        no_verdict=int(missing.sum()),
+        lacking=tuple(sorted(map(str, missing.index[missing]))),
         unattempted=int((~attempted).sum()),
         scored_overall=None if scored.empty else _overall(_theme_means(scored, keys, rubric.lowest)),
         cap_bound=None if scored.empty else _cap_bound(scored, keys),

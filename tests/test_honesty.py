@@ -62,7 +62,7 @@ def test_a_video_changed_while_it_is_judged_gets_no_marks(bench: Path, fake: Fak
     run.judge(work, seat, now=NOW)
     transport.close()
     kinds = {j.sample_id: j.error_type for j in store.judgments("identity", seat.key).values()}
-    assert [kinds[sample.id] for sample in loaded.samples] == [run.STALE, run.STALE, None, None]
+    assert [kinds[sample.id] for sample in loaded.samples] == ["StaleEdit", "StaleEdit", None, None]
     done = cli.run(
         "eval", "--model", "identity", "--bench", bench, "--judge-url", fake.url, "--frames", "2", cwd=tmp_path
     )
@@ -327,7 +327,7 @@ def test_a_class_of_ones_own_needs_no_name(bench: Path, tmp_path: Path) -> None:
 def test_a_shard_of_an_incomplete_submission_may_be_empty(bench: Path, fake: FakeJudge, tmp_path: Path) -> None:
     folder = write_edits(tmp_path / "one", benchmark.load(bench).samples[:1])
     words: list[str | Path] = ["judge", folder, "--bench", bench, "--judge-url", fake.url]
-    outcomes = [cli.run(*words, "--shard", f"{n}/4", cwd=tmp_path) for n in range(4)]
+    outcomes = [cli.run(*words, "--shard", f"{n}/4", cwd=tmp_path) for n in (3, 2, 1, 0)]
     assert [done.returncode for done in outcomes] == [0] * 4, [done.stderr for done in outcomes]
     assert "scored 1 of 4, no edit 3" in outcomes[-1].stdout
 

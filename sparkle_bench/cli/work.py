@@ -19,7 +19,7 @@ from sparkle_bench.cli.progress import Progress
 
 if TYPE_CHECKING:
     from sparkle_bench.benchmark import Benchmark
-    from sparkle_bench.leaderboard import Board
+    from sparkle_bench.leaderboard import Board, Row
     from sparkle_bench.records import Sample
     from sparkle_bench.run import Bench, Made, Work
 
@@ -174,18 +174,23 @@ def _judge(task: _Task, given: Mapping[str, Any]) -> None:
         run.judge(work, bench, now=_now())
     boards = leaderboard.rebuild(task.work.store)
     board = next(b for b in boards if b.judge_key == bench.key and b.benchmark == task.benchmark.name)
-    lacking = _lacking(task, bench)
-    summary, lines = _summary(task, board, lacking)
+    row = next(row for row in board.rows if row.entry.model == task.work.model)
+    lacking = sorted({sample.id for sample in task.work.samples} & set(row.entry.summary.lacking))
+    summary, lines = _summary(task, board, row, lacking)
     _report(summary, [*lines, *_first_error(task)], as_json=given["as_json"])
     sys.exit(INCOMPLETE if lacking else 0)
 
 
 def _check_any_edit(task: _Task) -> None:
-    """Stop before a row of nothing but missing edits: a mistake in the command is likelier than such a model."""
+    """Stop before a row of nothing but missing edits: a mistake in the command is likelier than such a model.
+
+    A shard's share may well be missing from an incomplete submission.
+    """
     from sparkle_bench.errors import EditorError
 
     edits = task.work.store.edits(task.work.model)
-    if task.work.samples and not any(edit.ok for edit in edits.values()):
+    whole = task.work.shard == (0, 1)
+    if whole and task.work.samples and not any(edit.ok for edit in edits.values()):
         first = edits[task.work.samples[0].id]
         raise EditorError(f"not one edit was made; the first, {first.sample_id}: {first.error}")
 
@@ -237,28 +242,9 @@ def _api_key() -> str | None:
     return key or None
 
 
-def _lacking(task: _Task, bench: Bench) -> list[str]:
-    """Return the chosen samples that have an edit but not all their verdicts."""
-    from sparkle_bench.scoring import NO_VERDICT
-
-    table = _table(task, bench)
-    chosen = {sample.id for sample in task.work.samples}
-    lacking = table[(table.status == NO_VERDICT) & table.sample_id.isin(list(chosen))]
-    return sorted(set(lacking.sample_id))
-
-
-def _table(task: _Task, bench: Bench) -> Any:
-    from sparkle_bench import leaderboard
-    from sparkle_bench.scoring import score_table
-
-    judge = task.work.store.read_judge(task.work.model, bench.key) or {}
-    return score_table(leaderboard.evidence(task.work.store, task.work.model, bench.key, judge), bench.prompt.rubric)
-
-
-def _summary(task: _Task, board: Board, lacking: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
+def _summary(task: _Task, board: Board, row: Row, lacking: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
     from sparkle_bench import leaderboard, report
 
-    row = next(row for row in board.rows if row.entry.model == task.work.model)
     summary = row.entry.summary
     folder = task.work.store.board_dir(board.benchmark, board.judge_key)
     data = {

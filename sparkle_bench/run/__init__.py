@@ -5,12 +5,11 @@ any instant; a record is on disk before the next stage can see it.
 """
 
 from sparkle_bench.run.editing import edit
-from sparkle_bench.run.judging import BREAKER, STALE, SYSTEMIC, VERDICT_TRIES, Bench, judge
+from sparkle_bench.run.judging import BREAKER, SYSTEMIC, VERDICT_TRIES, Bench, judge
 from sparkle_bench.run.work import Made, Work, start
 
 __all__ = [
     "BREAKER",
-    "STALE",
     "SYSTEMIC",
     "VERDICT_TRIES",
     "Bench",

@@ -214,7 +214,6 @@ def _verdict(bench: Bench, question: Question, edit_sha256: str, repeat: int) ->
 
 
 SYSTEMIC = "ServerFailed"
-STALE = "StaleEdit"
 
 
 def _kind(error: SparkleError) -> str:
