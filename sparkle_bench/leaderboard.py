@@ -14,9 +14,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sparkle_bench import disk, plots, report
+from sparkle_bench.audit import Audit, audit
 from sparkle_bench.errors import PromptError, StoreError
 from sparkle_bench.rubric import Rubric, rubric_from_data
-from sparkle_bench.scoring import Evidence, Summary, score_table, summarise
+from sparkle_bench.scoring import Evidence, Summary, counted, score_table, summarise
+from sparkle_bench.signals.request import load_rules
 from sparkle_bench.store import Store
 
 if TYPE_CHECKING:
@@ -40,12 +42,14 @@ class Entry:
     Attributes:
         model: The result's name.
         summary: Its numbers.
+        audit: Where the judge and the measured signals contradict each other; None if nothing was measured.
         run: Its `run.json`.
         judge: Its `judge.json`.
     """
 
     model: str
     summary: Summary
+    audit: Audit | None
     run: Mapping[str, Any]
     judge: Mapping[str, Any]
 
@@ -128,12 +132,33 @@ def read_entry(results: Store, model: str, judge_key: str) -> Entry:
     _check_fields(f"results/{model}/judged/{judge_key}/judge.json", judge, JUDGE_FIELDS)
     try:
         rubric = rubric_from_data(judge["rubric"])
-        table = score_table(evidence(results, model, judge_key, judge), rubric)
+        known = evidence(results, model, judge_key, judge)
+        table = score_table(known, rubric)
         summary = summarise(table, rubric)
+        audited = _audit(results, model, known, benchmark=str(run["benchmark"]["name"]))
     except (PromptError, StoreError) as error:
         raise StoreError(f"results/{model} cannot be scored: {error}") from error
-    disk.write(results.judged_dir(model, judge_key) / "scores.csv", table.to_csv(index=False).encode())
-    return Entry(model=model, summary=summary, run=run, judge=judge)
+    folder = results.judged_dir(model, judge_key)
+    disk.write(folder / "scores.csv", table.to_csv(index=False).encode())
+    if audited is not None:
+        disk.write(folder / "flags.csv", _flags_csv(audited))
+    return Entry(model=model, summary=summary, audit=audited, run=run, judge=judge)
+
+
+def _audit(results: Store, model: str, known: Evidence, *, benchmark: str) -> Audit | None:
+    """Compare the verdicts that count with what was measured; None if nothing was, or the benchmark has no rules."""
+    measurements = results.measurements(model)
+    rules = load_rules(benchmark, root=results.root) if measurements else None
+    return audit(known.samples, measurements, counted(known), rules) if rules else None
+
+
+def _flags_csv(audited: Audit) -> bytes:
+    import pandas as pd
+
+    columns = ["sample_id", "repeat", "name", "why"]
+    rows = [{column: getattr(flag, column) for column in columns} for flag in audited.flags]
+    text: str = pd.DataFrame(rows, columns=columns).to_csv(index=False)
+    return text.encode()
 
 
 RUN_FIELDS: Mapping[str, type] = {"benchmark": dict, "editor": dict}
@@ -213,7 +238,8 @@ def to_frame(board: Board) -> pd.DataFrame:
     import pandas as pd
 
     frame: pd.DataFrame = pd.DataFrame([_values(board, row) for row in board.rows])
-    frame["rank"] = frame["rank"].astype("Int64")
+    for column in ("rank", "flagged", *(f"flag_{name}" for name in flag_labels(board))):
+        frame[column] = frame[column].astype("Int64")
     return frame
 
 
@@ -234,11 +260,23 @@ def _values(board: Board, row: Row) -> dict[str, Any]:
         "no_verdict": summary.no_verdict,
         "not_attempted": summary.unattempted,
         "cap_bound": _number(summary.cap_bound),
+        "measured": entry.audit.measured if entry.audit else 0,
+        "flagged": entry.audit.samples if entry.audit else None,
+        **{f"flag_{name}": entry.audit.counts[name] if entry.audit else None for name in flag_labels(board)},
         "repeats": entry.judge["repeats"],
         "date": str(entry.judge["date"])[:10],
         "code_version": entry.judge["code_version"],
         "unranked": row.why_unranked,
+        "judge": board.judge_key,
     }
+
+
+def flag_labels(board: Board) -> dict[str, str]:
+    """Return the label of every flag that some result of the board was looked at for, by name."""
+    labels: dict[str, str] = {}
+    for row in board.rows:
+        labels |= row.entry.audit.labels if row.entry.audit else {}
+    return labels
 
 
 def _theme(summary: Summary, theme: str) -> float | None:

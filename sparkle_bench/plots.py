@@ -77,8 +77,8 @@ def radar(board: Board) -> Figure:
     figure = Figure(figsize=(3.8 * columns, 3.3 * lines + 0.4), layout="constrained")
     keys = board.rubric.keys
     angles = [2 * math.pi * n / len(keys) for n in range(len(keys))]
-    if left_out:
-        figure.suptitle(f"The first {len(entries)} rows of the board; {left_out} more are in its table", fontsize=9)
+    cut = f"; the first {len(entries)} rows, {left_out} more are in its table" * bool(left_out)
+    figure.suptitle(_title(board, "Dimensions") + cut, fontsize=9)
     for number, entry in enumerate(entries, 1):
         axes: Any = figure.add_subplot(lines, columns, number, projection="polar")
         values = [entry.summary.dimensions[key].low for key in keys]

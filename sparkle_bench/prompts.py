@@ -86,13 +86,21 @@ def folder(benchmark: str, root: Path) -> Path:
     Raises:
         PromptError: There is none.
     """
-    package = Path(__file__).parent
-    shipped = [package / "_data", package.parent]  # an installed wheel, then a checkout
-    candidates = [base / "prompts" / benchmark for base in (root, *shipped)]
+    candidates = [base / "prompts" / benchmark for base in _bases(root)]
     for candidate in candidates:
         if (candidate / RUBRIC).is_file() or (candidate / TEMPLATE).is_file():
             return candidate
     raise PromptError(f"no {RUBRIC} for the benchmark {benchmark!r}; looked in {candidates[0]} and the package")
+
+
+def _bases(root: Path) -> list[Path]:
+    package = Path(__file__).parent
+    return [root, package / "_data", package.parent]  # the user's own, an installed wheel, a checkout
+
+
+def companion(benchmark: str, name: str, root: Path) -> Path | None:
+    """Return a file that lies beside a benchmark's rubric, under `root` or as shipped; None if there is none."""
+    return next((file for base in _bases(root) if (file := base / "prompts" / benchmark / name).is_file()), None)
 
 
 def load_rubric(path: Path) -> Rubric:

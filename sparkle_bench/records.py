@@ -1,6 +1,6 @@
-"""What is on disk between two stages: `Sample`, `Edit`, `Judgment` and their JSON form. Pure.
+"""What is on disk between two stages: `Sample`, `Edit`, `Measurement`, `Judgment` and their JSON form. Pure.
 
-Records are frozen. A failure is a record too: `Edit` and `Judgment` hold either a result or an error, never both.
+Records are frozen. A failure is a record too: all but `Sample` hold either a result or an error, never both.
 """
 
 from __future__ import annotations
@@ -153,7 +153,39 @@ class Judgment:
         return (self.sample_id, self.edit_sha256, self.repeat)
 
 
-Record = Sample | Edit | Judgment
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measurement:
+    """What was measured of one edit from its pixels, or why nothing was.
+
+    Attributes:
+        sample_id: The sample whose edit was measured.
+        edit_sha256: Hash of the exact file that was measured.
+        version: Of the signals; those of another version are measured again.
+        signals: By group and name, as `signals.to_data` gives them.
+        error: One line, or None.
+        error_type: The exception's class name, or None.
+        seconds: How long it took, decoding included.
+    """
+
+    sample_id: str
+    edit_sha256: str
+    version: int
+    signals: Mapping[str, Any] | None = None
+    error: str | None = None
+    error_type: str | None = None
+    seconds: float = 0.0
+
+    def __post_init__(self) -> None:
+        if (self.signals is None) == (self.error is None):
+            raise StoreError(f"a Measurement of {self.sample_id} needs either signals or an error, never both")
+
+    @property
+    def ok(self) -> bool:
+        """Whether there are signals."""
+        return self.signals is not None
+
+
+Record = Sample | Edit | Measurement | Judgment
 
 
 def to_json(record: Record) -> dict[str, Any]:
@@ -189,6 +221,16 @@ def edit_from_json(data: Mapping[str, Any]) -> Edit:
     """
     probe = data.get("probe")
     return Edit(**{**data, "probe": Probe(**probe) if probe is not None else None})
+
+
+def measurement_from_json(data: Mapping[str, Any]) -> Measurement:
+    """Read a measurement.
+
+    Raises:
+        TypeError: A field is missing or unknown.
+        StoreError: It holds both signals and an error, or neither.
+    """
+    return Measurement(**data)
 
 
 def judgment_from_json(data: Mapping[str, Any]) -> Judgment:

@@ -63,6 +63,16 @@ def score_table(evidence: Evidence, rubric: Rubric) -> pd.DataFrame:
     return table
 
 
+def counted(evidence: Evidence) -> list[Judgment]:
+    """Return the judgments that count: those of the file that is each sample's edit now."""
+    found = []
+    for sample in evidence.samples:
+        edit = evidence.edits.get(sample.id)
+        keys = [(sample.id, edit.sha256 or "", repeat) for repeat in range(evidence.repeats)] if edit else []
+        found += [evidence.judgments[key] for key in keys if key in evidence.judgments]
+    return found
+
+
 def _row(evidence: Evidence, rubric: Rubric, sample: Sample, repeat: int) -> dict[str, object]:
     edit = evidence.edits.get(sample.id)
     judgment = evidence.judgments.get((sample.id, edit.sha256 or "", repeat)) if edit else None

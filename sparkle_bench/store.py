@@ -4,9 +4,11 @@
     results/<model>/samples.jsonl                   every sample of the benchmark, so that nothing can go missing later
     results/<model>/edits.jsonl                     one Edit per line
     results/<model>/videos/<theme>/<subtheme>---<scene>/<id>_edited.mp4
+    results/<model>/signals.jsonl                   one Measurement per line
     results/<model>/judged/<judge-key>/judge.json   all that may move a mark, the rubric and the prompt included
     results/<model>/judged/<judge-key>/judgments.jsonl
     results/<model>/judged/<judge-key>/scores.csv   derived
+    results/<model>/judged/<judge-key>/flags.csv    derived: where the judge and the signals contradict each other
     leaderboards/<benchmark>/<judge-key>/…          derived
 
 Lines are appended and synced one at a time; the last line of a key wins; a last line cut off by a crash is ignored when
@@ -16,6 +18,7 @@ read and overwritten by the next. Two runs may not work on the same samples of o
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence, Set
@@ -29,9 +32,11 @@ from sparkle_bench.errors import StoreError
 from sparkle_bench.records import (
     Edit,
     Judgment,
+    Measurement,
     Sample,
     edit_from_json,
     judgment_from_json,
+    measurement_from_json,
     sample_from_json,
     to_json,
 )
@@ -140,12 +145,21 @@ class Store:
         return list(disk.read_lines(self.model_dir(model) / "samples.jsonl", sample_from_json))
 
     def samples_of(self, model: str, otherwise: Sequence[Sample]) -> Sequence[Sample]:
-        """Return every sample of a model's benchmark, or `otherwise` before its first lines are written."""
-        return self.samples(model) or otherwise
+        """Return every sample of a model's benchmark, or `otherwise` before its first lines are written.
+
+        Their folder on this machine is that of `otherwise`, for it is never written.
+        """
+        root = otherwise[0].root if otherwise else Path()
+        return [dataclasses.replace(sample, root=root) for sample in self.samples(model)] or otherwise
 
     def edits(self, model: str) -> dict[str, Edit]:
         """Return the newest Edit of each sample, by sample id."""
         return {edit.sample_id: edit for edit in disk.read_lines(self.model_dir(model) / "edits.jsonl", edit_from_json)}
+
+    def measurements(self, model: str) -> dict[tuple[str, str], Measurement]:
+        """Return the newest Measurement of each sample and exact file."""
+        lines = disk.read_lines(self.model_dir(model) / "signals.jsonl", measurement_from_json)
+        return {(line.sample_id, line.edit_sha256): line for line in lines}
 
     def judgments(self, model: str, judge_key: str) -> dict[tuple[str, str, int], Judgment]:
         """Return the newest Judgment of each sample, exact file and repeat.
@@ -161,6 +175,10 @@ class Store:
     def append_edit(self, model: str, edit: Edit) -> None:
         """Append one line to `edits.jsonl`; on return it is on disk."""
         disk.append_line(self.model_dir(model) / "edits.jsonl", to_json(edit))
+
+    def append_measurement(self, model: str, measurement: Measurement) -> None:
+        """Append one line to `signals.jsonl`; on return it is on disk."""
+        disk.append_line(self.model_dir(model) / "signals.jsonl", to_json(measurement))
 
     def append_judgment(self, model: str, judge_key: str, judgment: Judgment) -> None:
         """Append one line to `judgments.jsonl`; on return it is on disk."""

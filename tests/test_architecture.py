@@ -27,6 +27,7 @@ LAYERS: dict[str, int] = {
     "video": 3,
     "store": 3,
     "signals": 4,
+    "synthetic": 4,
     "workers": 4,
     "provenance": 4,
     "discretion": 1,
@@ -38,11 +39,14 @@ LAYERS: dict[str, int] = {
     "run": 6,
     "scoring": 6,
     "stats": 7,
+    "audit": 7,
     "leaderboard": 8,
     "plots": 8,
     "report": 8,
-    "cli": 9,
-    "__main__": 10,
+    "doctor": 8,
+    "demo": 9,
+    "cli": 10,
+    "__main__": 11,
 }
 """The table of the architecture: a unit is a module or a package of the first level."""
 
@@ -65,15 +69,15 @@ OWNERS: dict[str, set[str]] = {
     "jinja2": {"prompts", "report"},
     "click": {"cli"},
     "tqdm": {"cli"},
-    "decord": {"video", "signals"},
-    "av": {"video", "signals"},
-    "cv2": {"video", "signals"},
+    "decord": {"video"},
+    "av": {"video"},
+    "cv2": {"video", "signals", "synthetic"},
     "datasets": {"benchmark"},
     "huggingface_hub": {"download"},
     "filelock": {"disk"},
 }
 
-PURE = {"errors", "rubric", "records", "scoring", "stats"}
+PURE = {"errors", "rubric", "records", "scoring", "stats", "audit"}
 DOES_IO = {"io", "os", "subprocess", "shutil", "socket", "urllib", "tempfile", "sqlite3"}
 HEAVY = [
     "torch", "transformers", "vllm", "pandas", "matplotlib", "decord", "av", "cv2", "datasets", "huggingface_hub",

@@ -542,7 +542,7 @@ def test_hostile_text_is_only_text_on_the_index(tmp_path: Path, text: str) -> No
     tame = skeleton(report.index([a_board(tmp_path / "tame", "tame")]))
     page = skeleton(report.index([a_board(tmp_path / "hostile", text)]))
     assert page.tags == tame.tags
-    assert "".join(page.text).count(text) == "".join(tame.text).count("tame") == 2
+    assert "".join(page.text).count(text) == "".join(tame.text).count("tame") == 3
 
 
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)

@@ -13,7 +13,10 @@ import sys
 import click
 
 from sparkle_bench import __version__
+from sparkle_bench.cli.demo import demo
+from sparkle_bench.cli.doctor import doctor
 from sparkle_bench.cli.look import judges, leaderboard, models, show
+from sparkle_bench.cli.measure import signals
 from sparkle_bench.cli.work import download, edit, evaluate, judge
 
 
@@ -23,7 +26,7 @@ def cli() -> None:
     """Judge instruction-guided video background replacement on Sparkle-Bench."""
 
 
-for command in (evaluate, edit, judge, leaderboard, show, models, judges, download):
+for command in (demo, evaluate, edit, judge, signals, leaderboard, show, models, judges, download, doctor):
     cli.add_command(command)
 
 

@@ -11,7 +11,7 @@ import click
 from sparkle_bench.cli import options as opt
 
 if TYPE_CHECKING:
-    from sparkle_bench.records import Edit, Judgment
+    from sparkle_bench.records import Edit, Judgment, Measurement
     from sparkle_bench.rubric import Rubric
 
 
@@ -43,11 +43,13 @@ def leaderboard(root: Path, as_json: bool) -> None:
 @opt.as_json
 @opt.one_line_errors
 def show(model: str, sample_id: str, root: Path, as_json: bool) -> None:
-    """Show all that is known of one sample of a result: the instruction, the edit, each judge's words and marks."""
+    """Show all that is known of one sample: the instruction, the edit, its signals, each judge's words, marks and flags."""
+    from sparkle_bench.audit import audit
     from sparkle_bench.benchmark import suggestion
     from sparkle_bench.errors import StoreError
     from sparkle_bench.records import to_json
     from sparkle_bench.rubric import rubric_from_data
+    from sparkle_bench.signals.request import load_rules
     from sparkle_bench.store import Store
 
     results = Store(root=root)
@@ -57,6 +59,9 @@ def show(model: str, sample_id: str, root: Path, as_json: bool) -> None:
     if sample_id not in samples:
         raise StoreError(f"no sample {sample_id!r} in {model}; {suggestion(sample_id, samples)}")
     made = results.edits(model).get(sample_id)
+    measurements = results.measurements(model) if made and made.ok else {}
+    measured = measurements.get((sample_id, made.sha256 or "")) if made else None
+    rules = load_rules(samples[sample_id].benchmark, root=root)
     verdicts: dict[str, list[Judgment]] = {}
     rubrics: dict[str, Rubric] = {}
     for key in results.judge_keys(model):
@@ -66,6 +71,7 @@ def show(model: str, sample_id: str, root: Path, as_json: bool) -> None:
         data: dict[str, Any] = {
             "sample": to_json(samples[sample_id]),
             "edit": to_json(made) if made else None,
+            "measurement": to_json(measured) if measured else None,
             "judgments": {key: [to_json(j) for j in found] for key, found in verdicts.items()},
         }
         click.echo(json.dumps(data, indent=2, ensure_ascii=False))
@@ -73,9 +79,15 @@ def show(model: str, sample_id: str, root: Path, as_json: bool) -> None:
     sample = samples[sample_id]
     click.echo(f"{sample.id}  {sample.theme} / {sample.subtheme} / {sample.scene}\ninstruction: {sample.instruction}")
     click.echo(_edit_line(made))
+    if measured is not None:
+        click.echo(_signal_lines(measured))
     for key, found in verdicts.items():
         for judgment in found:
             click.echo(_verdict_lines(key, judgment, rubrics[key], made))
+        current = [j for j in found if made and j.edit_sha256 == made.sha256]
+        if rules is not None:
+            for flag in audit([sample], measurements, current, rules).flags:
+                click.echo(f"  flag {flag.name}, repeat {flag.repeat}: {flag.why}")
 
 
 def _edit_line(edit: Edit | None) -> str:
@@ -85,6 +97,24 @@ def _edit_line(edit: Edit | None) -> str:
         return f"edit: failed: {edit.error}"
     p = edit.probe
     return f"edit: {edit.video}  {p.width}x{p.height}, {p.frames} frames at {p.fps:g} fps, {edit.seconds:.1f} s"
+
+
+def _signal_lines(measured: Measurement) -> str:
+    """Return what was measured, a line a group; what is unknown stands last, with the reason."""
+    if measured.signals is None:
+        return f"signals: none: {measured.error}"
+    lines = ["signals:"]
+    for group, values in measured.signals.items():
+        if group != "unknown":
+            known = [f"{name} {_value(value)}" for name, value in values.items() if value is not None]
+            lines.append(f"  {group:<11} {', '.join(known) or 'unknown'}")
+    return "\n".join([*lines, *(f"  unknown: {name}: {why}" for name, why in measured.signals["unknown"].items())])
+
+
+def _value(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _verdict_lines(key: str, judgment: Judgment, rubric: Rubric, edit: Edit | None) -> str:

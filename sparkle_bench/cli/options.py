@@ -78,10 +78,21 @@ root = click.option(
 )
 as_json = click.option("--json", "as_json", is_flag=True, help="Print a summary for machines, as JSON.")
 
+bench = click.option(
+    "--bench", type=FOLDER, default=Path("data/Sparkle-Bench"), show_default=True, help="The benchmark's folder."
+)
+judge_url = click.option(
+    "--judge-url",
+    envvar="SPARKLE_JUDGE_URL",
+    metavar="URL",
+    help="The judge's address, such as http://127.0.0.1:8000/v1.",
+)
+judge_model = click.option(
+    "--judge-model", metavar="ID", help="The judge as its server names it.  [default: the only one served]"
+)
+
 selection = together(
-    click.option(
-        "--bench", type=FOLDER, default=Path("data/Sparkle-Bench"), show_default=True, help="The benchmark's folder."
-    ),
+    bench,
     click.option("--theme", "themes", multiple=True, help="Only this theme. May be repeated."),
     click.option("--only", "ids", multiple=True, metavar="ID", help="Only this sample. May be repeated."),
     click.option("--limit", type=click.IntRange(min=1), help="Only the first so many samples."),
@@ -91,7 +102,11 @@ selection = together(
         metavar="i/n",
         help="Every n-th sample from the i-th, counted from 0; for batch systems.",
     ),
-    click.option("--workers", type=click.IntRange(min=1), help="Samples at once.  [default: 1 to edit, 8 to judge]"),
+    click.option(
+        "--workers",
+        type=click.IntRange(min=1),
+        help="Samples at once.  [default: 1 to edit, 8 to judge, one a processor to measure]",
+    ),
 )
 
 model = together(
@@ -107,16 +122,9 @@ model = together(
     ),
 )
 
-judging = together(
-    click.option(
-        "--judge-url",
-        envvar="SPARKLE_JUDGE_URL",
-        metavar="URL",
-        help="The judge's address, such as http://127.0.0.1:8000/v1.",
-    ),
-    click.option(
-        "--judge-model", metavar="ID", help="The judge as its server names it.  [default: the only one served]"
-    ),
+asking = together(
+    judge_url,
+    judge_model,
     click.option("--repeats", type=click.IntRange(min=1), default=1, show_default=True, help="Verdicts per edit."),
     click.option(
         "--media",
@@ -153,5 +161,24 @@ judging = together(
         default=300.0,
         show_default=True,
         help="Seconds to wait for a reply.",
+    ),
+)
+
+judging = together(
+    click.option(
+        "--judge",
+        "judge_name",
+        type=click.Choice(["openai", "signals"]),
+        default="openai",
+        show_default=True,
+        help="A model behind --judge-url, or the embedded rules over measured signals: no VLM, cannot read content.",
+    ),
+    asking,
+    click.option(
+        "--signals/--no-signals",
+        "with_signals",
+        default=True,
+        show_default=True,
+        help="Measure the edits' pixels and compare the judge's marks with them.",
     ),
 )

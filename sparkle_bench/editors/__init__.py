@@ -17,6 +17,7 @@ EDITORS: dict[str, str] = {
     "identity": "sparkle_bench.editors.identity:Identity",
     "folder": "sparkle_bench.editors.folder:Folder",
     "command": "sparkle_bench.editors.command:Command",
+    "known-answer": "sparkle_bench.editors.known_answer:KnownAnswer",
 }
 GROUP = "sparkle_bench.editors"
 

@@ -9,14 +9,16 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from sparkle_bench.records import Sample
+from sparkle_bench.signals.facts import Signals
 from sparkle_bench.store import slug
 from sparkle_bench.video import Pair, Sampling
 
 JUDGES: dict[str, str] = {
     "openai": "sparkle_bench.judges.openai:OpenAIJudge",
+    "signals": "sparkle_bench.judges.signals:SignalsJudge",
 }
 GROUP = "sparkle_bench.judges"
 
@@ -47,27 +49,37 @@ class Question:
     Attributes:
         sample: The sample in question.
         prompt: The rendered prompt.
-        pair: The source and the edit, encoded.
         seed: Seed of the judge's decoding.
+        pair: The source and the edit, encoded, for a judge that sees them.
+        signals: What was measured of the edit, for a judge that sees that.
         attempt: How often it was asked before, because the reply could not be read.
     """
 
     sample: Sample
     prompt: str
-    pair: Pair
     seed: int
+    pair: Pair | None = None
+    signals: Signals | None = None
     attempt: int = 0
 
 
+Sees = Literal["frames", "files", "signals"]
+"""What a judge is shown: sampled frames of both clips, both files whole, or measured signals."""
+
+
 class Judge(Protocol):
-    """Something that looks at a pair of clips and answers in words.
+    """Something that looks at an edit and answers in words.
 
     Attributes:
-        sampling: How clips become pictures; None to be given whole files.
+        sees: What it is shown.
+        sampling: How clips become pictures, for a judge that sees frames; else None.
         seed: Seed of the first repeat.
         identity: All that can change a verdict, as JSON data, except the prompt and the reader of replies.
         notes: One line for each thing the reader of a board must know.
     """
+
+    @property
+    def sees(self) -> Sees: ...  # noqa: D102
 
     @property
     def sampling(self) -> Sampling | None: ...  # noqa: D102

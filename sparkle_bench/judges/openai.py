@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from sparkle_bench.judges import Question, Reply
+from sparkle_bench.judges import Question, Reply, Sees
 from sparkle_bench.judges.transport import Transport
 from sparkle_bench.rubric import Rubric, reply_pattern
 from sparkle_bench.video import Clip, Pair, Sampling, Timing, decoder
@@ -82,6 +82,11 @@ class OpenAIJudge:
     notes: tuple[str, ...] = ()
 
     @property
+    def sees(self) -> Sees:
+        """Frames, or whole files."""
+        return "files" if self.sampling is None else "frames"
+
+    @property
     def seed(self) -> int:
         """Seed of the first repeat."""
         return self.decoding.seed
@@ -123,6 +128,7 @@ class OpenAIJudge:
     def body(self, question: Question) -> dict[str, Any]:
         """Return the request's JSON."""
         again, pair = question.attempt > 0, question.pair
+        assert pair is not None, "a judge that sees clips is shown a pair"
         body: dict[str, Any] = {
             "model": self.server.model,
             "messages": [{"role": "user", "content": content(question.prompt, pair)}],

@@ -11,6 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from sparkle_bench.scoring import Bounds
 
 if TYPE_CHECKING:
+    from sparkle_bench.audit import Audit
     from sparkle_bench.leaderboard import Board
 
 
@@ -48,6 +49,14 @@ def number(value: float | None) -> str:
     return "–" if value is None else f"{value:.2f}"
 
 
+def flags(audit: Audit | None) -> str:
+    """Return how many measured samples are flagged, and for what."""
+    if audit is None or not audit.measured:
+        return "–"
+    counts = [f"{audit.labels[name]} {count}" for name, count in audit.counts.items() if count]
+    return f"{audit.samples} of {audit.measured}" + (f" ({', '.join(counts)})" if counts else "")
+
+
 def escaped(text: object) -> str:
     """Return text that cannot break out of a Markdown table's cell."""
     flat = " ".join(str(text).split())
@@ -66,5 +75,5 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters.update(cell=cell, share=share, number=number, escaped=escaped)
+    environment.filters.update(cell=cell, share=share, number=number, escaped=escaped, flags=flags)
     return environment

@@ -1,11 +1,12 @@
-"""The two stages: what is left to do, doing it, recording it.
+"""The two stages, and measuring between them: what is left to do, doing it, recording it.
 
-Both resume to the sample: what has a good record is not done again, and an error is tried again. A stage may be killed at
+All resume to the sample: what has a good record is not done again, and an error is tried again. A stage may be killed at
 any instant; a record is on disk before the next stage can see it.
 """
 
 from sparkle_bench.run.editing import edit
 from sparkle_bench.run.judging import BREAKER, SYSTEMIC, VERDICT_TRIES, Bench, judge
+from sparkle_bench.run.measuring import measure
 from sparkle_bench.run.work import Made, Work, start
 
 __all__ = [
@@ -17,5 +18,6 @@ __all__ = [
     "Work",
     "edit",
     "judge",
+    "measure",
     "start",
 ]

@@ -8,15 +8,14 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
-from sparkle_bench import video
-from sparkle_bench.benchmark import file_sha256
+from sparkle_bench import signals, video
 from sparkle_bench.errors import (
     JudgeUnavailable,
     MachineError,
     RequestFailed,
+    SourceError,
     SparkleError,
     StaleEdit,
     VerdictError,
@@ -26,8 +25,9 @@ from sparkle_bench.errors import (
 from sparkle_bench.judges import Judge, Question, Reply, judge_key
 from sparkle_bench.prompts import Prompt
 from sparkle_bench.provenance import code_version
-from sparkle_bench.records import Edit, Judgment, Sample
+from sparkle_bench.records import Edit, Judgment, Measurement, Sample
 from sparkle_bench.rubric import Scores, parse, parse_strict
+from sparkle_bench.run.fresh import check_hash
 from sparkle_bench.run.work import Work
 from sparkle_bench.workers import stream
 
@@ -70,6 +70,7 @@ class _Task:
     sample: Sample
     edit: Edit
     repeats: tuple[int, ...]
+    measurement: Measurement | None
 
 
 def judge(work: Work, bench: Bench, *, now: datetime) -> None:
@@ -95,6 +96,7 @@ def judge(work: Work, bench: Bench, *, now: datetime) -> None:
 
 def _tasks(work: Work, bench: Bench) -> list[_Task]:
     edits = work.store.edits(work.model)
+    measured = work.store.measurements(work.model) if bench.judge.sees == "signals" else {}
     have = {key for key, judgment in work.store.judgments(work.model, bench.key).items() if judgment.ok}
     tasks = []
     for sample in work.samples:
@@ -103,7 +105,8 @@ def _tasks(work: Work, bench: Bench) -> list[_Task]:
             continue
         missing = tuple(n for n in range(bench.repeats) if (sample.id, edit.sha256, n) not in have)
         if missing:
-            tasks.append(_Task(sample=sample, edit=edit, repeats=missing))
+            measurement = measured.get((sample.id, edit.sha256))
+            tasks.append(_Task(sample=sample, edit=edit, repeats=missing, measurement=measurement))
     return tasks
 
 
@@ -135,7 +138,7 @@ def _judge_one(work: Work, bench: Bench, task: _Task) -> Iterator[Judgment]:
     assert sha256 is not None, "only good edits become tasks"
     begun = time.monotonic()
     try:
-        pair = _load(work, bench, task)
+        shown = _shown(work, bench, task)
     except (VideoError, MachineError, StaleEdit) as error:
         for repeat in task.repeats:
             yield Judgment(
@@ -150,26 +153,41 @@ def _judge_one(work: Work, bench: Bench, task: _Task) -> Iterator[Judgment]:
         return
     prompt = bench.prompt.render(task.sample.instruction)
     for repeat in task.repeats:
-        question = Question(sample=task.sample, prompt=prompt, pair=pair, seed=bench.judge.seed + repeat)
+        question = dataclasses.replace(shown, prompt=prompt, seed=bench.judge.seed + repeat)
         yield _verdict(bench, question, sha256, repeat)
+
+
+def _shown(work: Work, bench: Bench, task: _Task) -> Question:
+    """Return a question with what the judge is shown: a sampled pair, whole files, or measured signals."""
+    empty = Question(sample=task.sample, prompt="", seed=bench.judge.seed)
+    if bench.judge.sees == "signals":
+        return dataclasses.replace(empty, signals=_measured(work, task))
+    return dataclasses.replace(empty, pair=_load(work, bench, task))
+
+
+def _measured(work: Work, task: _Task) -> signals.Signals:
+    """Return the stored signals of the very file of the Edit; they are measured before a judge that needs them.
+
+    Raises:
+        VideoError: The edit could not be measured.
+        MachineError: This machine could not measure it.
+    """
+    found = task.measurement
+    if found is None or found.version != signals.VERSION:
+        raise MachineError(f"{task.sample.id} was not measured; run `sparkle-bench signals {work.model}`")
+    if found.signals is None:
+        kinds: dict[str | None, type[SparkleError]] = {"VideoError": VideoError, "SourceError": SourceError}
+        raise kinds.get(found.error_type, MachineError)(str(found.error))
+    return signals.from_data(found.signals)
 
 
 def _load(work: Work, bench: Bench, task: _Task) -> video.Pair:
     """Sample the pair, and make sure that what was looked at is the very file of the Edit."""
     edited = work.store.video_path(work.model, task.sample)
-    _check_hash(edited, task.edit)
+    check_hash(edited, task.edit)
     pair = video.load_pair(task.sample.source_path, edited, bench.judge.sampling)
-    _check_hash(edited, task.edit)
+    check_hash(edited, task.edit)
     return pair
-
-
-def _check_hash(path: Path, edit: Edit) -> None:
-    try:
-        same = file_sha256(path) == edit.sha256
-    except OSError as error:
-        raise StaleEdit(f"{path.name} cannot be read any more ({error.strerror}); run again to make it anew") from error
-    if not same:
-        raise StaleEdit(f"{path.name} was changed after it was recorded; run again to take it as it is")
 
 
 def _verdict(bench: Bench, question: Question, edit_sha256: str, repeat: int) -> Judgment:

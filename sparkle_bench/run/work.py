@@ -13,10 +13,10 @@ from sparkle_bench.benchmark import Benchmark
 from sparkle_bench.editors import Editor
 from sparkle_bench.errors import StoreError
 from sparkle_bench.provenance import code_version, hardware
-from sparkle_bench.records import Edit, Judgment, Sample
+from sparkle_bench.records import Edit, Judgment, Measurement, Sample
 from sparkle_bench.store import Store
 
-OnRecord = Callable[[Edit | Judgment], None]
+OnRecord = Callable[[Edit | Measurement | Judgment], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

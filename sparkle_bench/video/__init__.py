@@ -11,6 +11,7 @@ from sparkle_bench.video.pair import (
     load_pair,
     smart_resize,
 )
+from sparkle_bench.video.planes import Planes, planes
 from sparkle_bench.video.probe import MAX_BYTES, MAX_FRAME_PIXELS, MAX_FRAMES, MAX_RATIO, probe
 from sparkle_bench.video.write import write
 
@@ -21,12 +22,14 @@ __all__ = [
     "MAX_RATIO",
     "Clip",
     "Pair",
+    "Planes",
     "Sampling",
     "Timing",
     "decoder",
     "encode_jpeg",
     "instants",
     "load_pair",
+    "planes",
     "probe",
     "smart_resize",
     "write",

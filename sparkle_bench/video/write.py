@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def write(path: Path, frames: Iterable[NDArray[np.uint8]], *, fps: float, crf: int = 18) -> None:
+def write(
+    path: Path, frames: Iterable[NDArray[np.uint8]], *, fps: float, crf: int = 18, preset: str = "medium"
+) -> None:
     """Write RGB frames (H×W×3, uint8, even sides) as H.264 in yuv420p.
 
     Args:
@@ -24,6 +26,7 @@ def write(path: Path, frames: Iterable[NDArray[np.uint8]], *, fps: float, crf: i
         frames: All of one size.
         fps: Frames per second.
         crf: libx264's constant rate factor; 18 is visually lossless, the authors' outputs have 25.
+        preset: libx264's trade of time for size, from `ultrafast` to `veryslow`.
 
     Raises:
         VideoError: There are no frames, a size is odd or changes, or the file cannot be written.
@@ -36,7 +39,7 @@ def write(path: Path, frames: Iterable[NDArray[np.uint8]], *, fps: float, crf: i
     try:
         with av.open(str(path), "w", format="mp4", options={"movflags": "faststart"}) as container:
             stream: Any = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(100_000))
-            stream.pix_fmt, stream.options = "yuv420p", {"crf": str(crf), "preset": "medium"}
+            stream.pix_fmt, stream.options = "yuv420p", {"crf": str(crf), "preset": preset}
             for array in frames:
                 if count == 0:
                     stream.height, stream.width = array.shape[:2]

@@ -1,0 +1,102 @@
+"""The command that shows everything at once: `demo`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from sparkle_bench.cli import judge as judges
+from sparkle_bench.cli import options as opt
+from sparkle_bench.cli import road
+from sparkle_bench.cli.progress import Progress
+
+if TYPE_CHECKING:
+    from sparkle_bench.demo import Answer
+    from sparkle_bench.leaderboard import Board
+    from sparkle_bench.run import Work
+
+
+@click.command("demo")
+@click.option(
+    "--root",
+    type=opt.FOLDER,
+    default=Path("sparkle-demo"),
+    show_default=True,
+    help="Where the demo's benchmark, results and board go.",
+)
+@opt.asking
+@click.option("--workers", type=click.IntRange(min=1), help="Samples at once.  [default: one a processor]")
+@opt.as_json
+@opt.one_line_errors
+def demo(root: Path, workers: int | None, as_json: bool, **given: Any) -> None:
+    """Show the whole road on a benchmark made from code: no GPU, no key, no download, under a minute.
+
+    Twelve clips are edited by eight editors whose faults are known. Without --judge-url the embedded judge marks them, by
+    rules from measured signals; with it a real one does, and the table says whether its marks are as they should be.
+    """
+    from sparkle_bench import demo as show
+
+    given = {**given, "root": root, "judge_name": "openai" if given["judge_url"] else "signals"}
+    bench = judges.bench("sparkle", given)
+    progress = Progress("demo")
+    play = show.Play(
+        root=root,
+        bench=bench,
+        stage=lambda work: _counted(work, progress),
+        now=road.now(),
+        workers=workers or road.processors(),
+    )
+    progress.start(show.STEPS)
+    try:
+        board = show.play(play)
+    except KeyboardInterrupt as stop:
+        raise KeyboardInterrupt(progress.summary()) from stop
+    finally:
+        progress.stop()
+    answers = show.answers(board, root=root, blind=bench.judge.sees == "signals")
+    page = root / "leaderboards" / board.benchmark / board.judge_key / "index.html"
+    if as_json:
+        click.echo(json.dumps({"board": str(page), "answers": [asdict(a) for a in answers]}, indent=2))
+        return
+    click.echo("\n".join([*bench.judge.notes, "", *_table(board, answers), "", *_where(root, page)]))
+
+
+@contextmanager
+def _counted(work: Work, progress: Progress) -> Iterator[Work]:
+    """Yield a stage's work; all stages count on one display, what was done in an earlier run included."""
+    seen = 0
+
+    def step(record: Any) -> None:
+        nonlocal seen
+        seen += 1
+        progress.step(ok=record.ok)
+
+    yield replace(work, on_record=step)
+    for _ in range(len(work.samples) - seen):
+        progress.step(ok=True)
+
+
+def _table(board: Board, answers: Sequence[Answer]) -> list[str]:
+    labels: Mapping[str, str] = {key: board.rubric.label(key) for key in board.rubric.keys}
+    lines = [f"{'edits':<26}{'overall':>8}  {'loses most in':<40}as known"]
+    for answer in answers:
+        overall = "–" if answer.overall is None else f"{answer.overall:.2f}"
+        loses = f"{labels[answer.loses]} ({-answer.loss:+.2f})" if answer.loses else "nothing"
+        verdict = "yes" if answer.as_known else "no: cannot see content" if answer.blind else "no"
+        lines.append(f"{answer.model:<26}{overall:>8}  {loses:<40}{verdict}")
+    return lines
+
+
+def _where(root: Path, page: Path) -> list[str]:
+    return [
+        f"board:  {page}",
+        f"clips:  {root / 'data' / 'demo' / 'source_videos'}",
+        f"edits:  {root / 'results' / '<model>' / 'videos'}",
+        f"one sample: sparkle-bench show retimed Demo_location_000001 --root {root}",
+    ]

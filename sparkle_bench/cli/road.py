@@ -1,0 +1,123 @@
+"""The road that every command takes part of: samples, edits, signals, verdicts, each stage with its progress shown."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+from sparkle_bench.cli.progress import Progress
+
+if TYPE_CHECKING:
+    from sparkle_bench.benchmark import Benchmark
+    from sparkle_bench.records import Sample
+    from sparkle_bench.run import Bench, Made, Work
+
+JUDGE_WORKERS = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """One model's way through the stages.
+
+    Attributes:
+        benchmark: The whole benchmark.
+        made: The editor, its name and options.
+        work: Where records go, and the chosen samples.
+        workers: Samples at once, or None for each stage's own number.
+    """
+
+    benchmark: Benchmark
+    made: Made
+    work: Work
+    workers: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Whose edits: the result's name, the editor and its options."""
+
+    name: str
+    model: str
+    options: Mapping[str, str]
+
+
+def task(given: Mapping[str, Any], wanted: Wanted) -> Task:
+    """Return the task that a command's options describe.
+
+    Raises:
+        BenchmarkError: The benchmark cannot be read, or a chosen sample does not exist.
+        EditorError: The model or an option is unknown.
+    """
+    from sparkle_bench import benchmark, editors
+    from sparkle_bench.run import Made, Work
+    from sparkle_bench.store import Store
+
+    loaded = benchmark.load(given["bench"])
+    work = Work(store=Store(root=given["root"]), model=wanted.name, samples=chosen(loaded, given), shard=given["shard"])
+    made = Made(editor=editors.create(wanted.model, wanted.options), name=wanted.model, options=wanted.options)
+    return Task(benchmark=loaded, made=made, work=work, workers=given["workers"])
+
+
+def chosen(loaded: Benchmark, given: Mapping[str, Any]) -> Sequence[Sample]:
+    """Return the samples that `--theme`, `--only`, `--limit` and `--shard` choose."""
+    from sparkle_bench.benchmark import Selection, select
+
+    return select(
+        loaded,
+        Selection(themes=given["themes"], ids=given["ids"], limit=given["limit"], shard=given["shard"]),
+    )
+
+
+def edit(task: Task) -> None:
+    """Make the edits that are missing."""
+    from sparkle_bench import run
+
+    run.start(task.work.store, task.work.model, task.benchmark, task.made, now=now())
+    with stage(task.work, "editing", workers=task.workers or 1) as work:
+        run.edit(work, task.made.editor)
+
+
+def measure(work: Work, workers: int | None) -> None:
+    """Measure the edits that have no signals."""
+    from sparkle_bench import run
+
+    with stage(work, "measuring", workers=workers or processors()) as staged:
+        run.measure(staged)
+
+
+def judge(task: Task, bench: Bench) -> None:
+    """Have the edits judged that have no verdict."""
+    from sparkle_bench import run
+
+    with stage(task.work, "judging", workers=task.workers or JUDGE_WORKERS) as work:
+        run.judge(work, bench, now=now())
+
+
+@contextmanager
+def stage(work: Work, what: str, *, workers: int) -> Iterator[Work]:
+    """Yield the work with its progress shown; Ctrl-C carries how far it came."""
+    progress = Progress(what)
+    try:
+        yield replace(
+            work, workers=workers, on_start=progress.start, on_record=lambda record: progress.step(ok=record.ok)
+        )
+    except KeyboardInterrupt as stop:
+        raise KeyboardInterrupt(progress.summary()) from stop
+    finally:
+        progress.stop()
+
+
+def processors() -> int:
+    """Return how many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def now() -> datetime:
+    """Return the time, for records."""
+    return datetime.now(timezone.utc)

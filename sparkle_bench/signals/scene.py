@@ -1,0 +1,67 @@
+"""One pair, laid on one grid, paired in time and divided into regions: what the groups of signals are measured on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sparkle_bench.signals import motion, place, region, structure, timing
+from sparkle_bench.signals.footage import Footage
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scene:
+    """A source and its edit, ready to be measured.
+
+    Attributes:
+        source: The source.
+        edited: The edit, on the source's grid.
+        raw: The edit as it is, for its full-size frames.
+        placement: Where the edit's picture lies on the source's.
+        alignment: Which source frame each frame of the edit shows.
+        agreement: How far each frame of the edit shares its structure with that source frame.
+        regions: Subject and background, frame by frame of the edit.
+        source_flow: Optical flow of the source, at every other pixel.
+        edited_flow: The same of the edit, on the source's grid.
+    """
+
+    source: Footage
+    edited: Footage
+    raw: Footage
+    placement: place.Placement
+    alignment: timing.Alignment
+    agreement: structure.Agreement
+    regions: region.Regions
+    source_flow: NDArray[np.float32]
+    edited_flow: NDArray[np.float32]
+
+    @property
+    def pairing(self) -> NDArray[np.intp]:
+        """For each frame of the edit the source frame that it shows."""
+        return np.array(self.alignment.pairing)
+
+
+def build(source: Footage, edited: Footage) -> Scene:
+    """Lay, pair and divide two clips."""
+    placement = place.place(source, edited)
+    laid, seen = place.lay(source, edited, placement)
+    alignment = timing.align(source, laid)
+    found = structure.agreement(
+        structure.Pairs(first=source.luma, second=laid.luma, pairing=alignment.pairing, seen=seen)
+    )
+    return Scene(
+        source=source,
+        edited=laid,
+        raw=edited,
+        placement=placement,
+        alignment=alignment,
+        agreement=found,
+        regions=region.regions(found, seen),
+        source_flow=motion.flow(source.luma),
+        edited_flow=motion.flow(laid.luma),
+    )

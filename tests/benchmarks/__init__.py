@@ -1,0 +1,1 @@
+"""Benchmarks: run by hand, as ratios measured in one run; `python -m tests.benchmarks.signals`."""
