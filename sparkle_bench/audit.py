@@ -40,7 +40,7 @@ class Audit:
 
     Attributes:
         flags: In the order of the samples.
-        measured: Samples whose counted edit has signals.
+        measured: Judged samples whose edit has signals.
         labels: By name of a flag, its label.
     """
 

@@ -7,6 +7,7 @@
     ├── MachineError             disk full, too many open files, …       → never a model's failure
     ├── VideoError               a file cannot be decoded or written     → recorded on the sample
     │   └── SourceError          the benchmark's own video is unreadable → recorded, never a model's failure
+    ├── SignalsError             an edit cannot be measured              → recorded, never a model's failure
     ├── StaleEdit                a video was changed after it was made   → recorded, never a model's failure
     ├── EditorError              an edit failed                          → recorded on the Edit
     ├── VerdictError             the reply is not one mark per dimension → asked again, then recorded
@@ -47,6 +48,10 @@ class VideoError(SparkleError):
 
 class SourceError(VideoError):
     """The benchmark's own video cannot be read; the edit is not to blame."""
+
+
+class SignalsError(SparkleError):
+    """An edit can be decoded but not measured; its signals are unknown."""
 
 
 class StaleEdit(SparkleError):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 import time
@@ -27,6 +28,7 @@ from sparkle_bench.judges.transport import Transport
 from sparkle_bench.prompts import Prompt, load_prompt
 from sparkle_bench.store import Store
 from tests import cli
+from tests.conftest import DemoRun
 from tests.resize_table import TABLE
 from tests.vllm_server import VllmServer, free_port
 
@@ -303,6 +305,21 @@ class TestQwen3:
         judged = cli.run("eval", "--model", "identity", *words, cwd=tmp_path, timeout=300)
         assert judged.returncode == 0, judged.stderr
         assert json.loads(judged.stdout)["n"] == SAMPLES
+
+    def test_the_demo_checks_a_real_judge(self, server: VllmServer, demo_run: DemoRun, tmp_path: Path) -> None:
+        """A tiny random model cannot see; the demo says so of it, and every clip has its verdict."""
+        root = tmp_path / "copy"
+        shutil.copytree(demo_run.root, root)
+        words: list[str | Path] = ["--root", root, "--judge-url", server.url, "--frames", "4", "--json"]
+        done = cli.run("demo", *words, cwd=tmp_path, timeout=580)
+        assert done.returncode == 0, done.stderr
+        said = json.loads(done.stdout)
+        assert len(said["answers"]) == 8
+        assert not all(answer["as_known"] for answer in said["answers"])
+        judged = [
+            line for path in root.glob("results/*/judged/tiny-qwen3-vl-*/judgments.jsonl") for line in lines(path)
+        ]
+        assert len([line for line in judged if "scores" in line]) == 96
 
 
 class TestUntrusting:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from sparkle_bench.cli import judge as judges
 from sparkle_bench.cli import options as opt
@@ -42,6 +43,8 @@ def demo(root: Path, workers: int | None, as_json: bool, **given: Any) -> None:
     """
     from sparkle_bench import demo as show
 
+    if click.get_current_context().get_parameter_source("judge_url") is ParameterSource.ENVIRONMENT:
+        given["judge_url"] = None  # only who asks for it pays for it
     given = {**given, "root": root, "judge_name": "openai" if given["judge_url"] else "signals"}
     bench = judges.bench("sparkle", given)
     progress = Progress("demo")
@@ -50,7 +53,7 @@ def demo(root: Path, workers: int | None, as_json: bool, **given: Any) -> None:
         bench=bench,
         stage=lambda work: _counted(work, progress),
         now=road.now(),
-        workers=workers or road.processors(),
+        workers=workers or min(road.processors(), road.MEASURE_WORKERS),
     )
     progress.start(show.STEPS)
     try:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from sparkle_bench.run import Bench, Made, Work
 
 JUDGE_WORKERS = 8
+MEASURE_WORKERS = 8
+"""At most so many unless asked for more: each holds about 0.1 GB."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +87,7 @@ def measure(work: Work, workers: int | None) -> None:
     """Measure the edits that have no signals."""
     from sparkle_bench import run
 
-    with stage(work, "measuring", workers=workers or processors()) as staged:
+    with stage(work, "measuring", workers=workers or min(processors(), MEASURE_WORKERS)) as staged:
         run.measure(staged)
 
 

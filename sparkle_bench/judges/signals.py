@@ -16,7 +16,7 @@ from sparkle_bench.judges import Question, Reply, Sees
 from sparkle_bench.judges.marking import RULES, marks
 from sparkle_bench.rubric import Rubric
 from sparkle_bench.signals.request import Rules, implied_motion
-from sparkle_bench.video import Sampling
+from sparkle_bench.video import Sampling, decoder
 
 MODEL = "signals-no-vlm"
 """It begins the judge key, so that every path and title says what it is."""
@@ -53,6 +53,7 @@ class SignalsJudge:
             "judge": "signals",
             "model": MODEL,
             "signals": signals.VERSION,
+            "decoder": decoder(),
             "marking": MARKING,
             "rules": self.rules.version,
             "marks": dict(self.rules.marks),

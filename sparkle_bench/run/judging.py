@@ -15,6 +15,7 @@ from sparkle_bench.errors import (
     JudgeUnavailable,
     MachineError,
     RequestFailed,
+    SignalsError,
     SourceError,
     SparkleError,
     StaleEdit,
@@ -139,7 +140,7 @@ def _judge_one(work: Work, bench: Bench, task: _Task) -> Iterator[Judgment]:
     begun = time.monotonic()
     try:
         shown = _shown(work, bench, task)
-    except (VideoError, MachineError, StaleEdit) as error:
+    except (VideoError, MachineError, StaleEdit, SignalsError) as error:
         for repeat in task.repeats:
             yield Judgment(
                 sample_id=task.sample.id,
@@ -170,14 +171,14 @@ def _measured(work: Work, task: _Task) -> signals.Signals:
 
     Raises:
         VideoError: The edit could not be measured.
-        MachineError: This machine could not measure it.
+        SignalsError: It was not measured, or could not be.
     """
     found = task.measurement
     if found is None or found.version != signals.VERSION:
-        raise MachineError(f"{task.sample.id} was not measured; run `sparkle-bench signals {work.model}`")
+        raise SignalsError(f"{task.sample.id} was not measured; run `sparkle-bench signals {work.model}`")
     if found.signals is None:
         kinds: dict[str | None, type[SparkleError]] = {"VideoError": VideoError, "SourceError": SourceError}
-        raise kinds.get(found.error_type, MachineError)(str(found.error))
+        raise kinds.get(found.error_type, SignalsError)(str(found.error))
     return signals.from_data(found.signals)
 
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 import functools
 import time
 from pathlib import Path
+from typing import Any
 
 from sparkle_bench import signals
-from sparkle_bench.errors import MachineError, StaleEdit, VideoError, one_line
+from sparkle_bench.errors import MachineError, SignalsError, SparkleError, StaleEdit, VideoError, one_line
 from sparkle_bench.records import Edit, Measurement, Sample
 from sparkle_bench.run.fresh import check_hash
 from sparkle_bench.run.work import Work
@@ -47,10 +48,11 @@ def _tasks(work: Work) -> list[tuple[Sample, Edit]]:
 def _measure_one(work: Work, task: tuple[Sample, Edit]) -> list[Measurement]:
     sample, edit = task
     begun = time.monotonic()
-    found, error = None, None
+    found: dict[str, Any] | None = None
+    error: SparkleError | None = None
     try:
         found = signals.to_data(_measured(work.store.video_path(work.model, sample), sample, edit))
-    except (VideoError, MachineError, StaleEdit) as trouble:
+    except (VideoError, MachineError, StaleEdit, SignalsError) as trouble:
         error = trouble
     return [
         Measurement(

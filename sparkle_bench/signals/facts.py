@@ -7,6 +7,7 @@ Pixels and pixels per frame are those of the source's full size; luma is in grey
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -222,7 +223,7 @@ DIGITS = 4
 
 
 def to_data(signals: Signals) -> dict[str, Any]:
-    """Return signals as JSON data, numbers rounded to four digits after the point."""
+    """Return signals as JSON data, numbers rounded to four digits; what is not finite is unknown."""
     return _rounded(dataclasses.asdict(signals))  # type: ignore[no-any-return]
 
 
@@ -248,7 +249,7 @@ def from_data(data: Mapping[str, Any]) -> Signals:
 
 def _rounded(value: Any) -> Any:
     if isinstance(value, float):
-        return round(value, DIGITS) + 0.0  # no negative zero
+        return round(value, DIGITS) + 0.0 if math.isfinite(value) else None  # + 0.0: no negative zero
     if isinstance(value, Mapping):
         return {key: _rounded(item) for key, item in value.items()}
     return value

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sparkle_bench.errors import SourceError, VideoError
+from sparkle_bench.errors import SignalsError, SourceError, VideoError, one_line
 from sparkle_bench.records import Probe
 from sparkle_bench.signals import background, harmony, motion, scene, subject, writing
 from sparkle_bench.signals.facts import Change, Media, Signals, Text
@@ -46,6 +46,7 @@ def measure(source: Path, edited: Path) -> Signals:
         SourceError: The source cannot be decoded.
         VideoError: The edit cannot be decoded.
         MachineError: This machine cannot read one of them.
+        SignalsError: They can be read but not measured.
     """
     import cv2
 
@@ -57,9 +58,15 @@ def measure(source: Path, edited: Path) -> Signals:
         raise SourceError(f"the source is unreadable: {error}") from error
     after = probe(edited)
     second = load(edited, after.frames)
-    built = scene.build(first, second)
+    try:
+        return _signals(scene.build(first, second), before, after, same_file=_same_bytes(source, edited))
+    except (cv2.error, ArithmeticError, ValueError, LookupError) as error:
+        raise SignalsError(f"{edited.name} cannot be measured: {type(error).__name__}: {one_line(error)}") from error
+
+
+def _signals(built: Scene, before: Probe, after: Probe, *, same_file: bool) -> Signals:
     unknown: dict[str, str] = {}
-    change = _change(built, same_file=_same_bytes(source, edited))
+    change = _change(built, same_file=same_file)
     if change.source_again:
         unknown["background"] = "the edit is the source again"
     of_subject = subject.measure(built)

@@ -44,7 +44,7 @@ def measure(scene: Scene) -> Subject:
     flow, error = _flows(scene)
     return Subject(
         found=True,
-        structure=float(np.nanmean(by_frame)),
+        structure=_mean(by_frame),
         solid=_solid(scene),
         unsteady=_unsteady(scene),
         contour=_contour(scene),
@@ -65,10 +65,13 @@ def _structure_by_frame(scene: Scene) -> NDArray[np.float64]:
 
 
 def _drift(by_frame: NDArray[np.float64], quarter: int) -> float | None:
-    first, last = by_frame[:quarter], by_frame[-quarter:]
-    if np.isnan(first).all() or np.isnan(last).all():
-        return None
-    return float(np.nanmean(first) - np.nanmean(last))
+    first, last = _mean(by_frame[:quarter]), _mean(by_frame[-quarter:])
+    return None if first is None or last is None else first - last
+
+
+def _mean(values: NDArray[np.float64]) -> float | None:
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if len(known) else None
 
 
 def _solid(scene: Scene) -> float | None:
@@ -103,7 +106,7 @@ def _contour(scene: Scene) -> float | None:
         if now - before not in (0, 1) or not regions[index].any():
             continue
         # Where a place was one frame ago: the flow towards it, read at the place itself, which is near enough.
-        step = flows[before] / 2 if now > before else np.zeros_like(flows[0])
+        step = flows[before] / 2 if now > before else np.zeros(flows.shape[1:], np.float32)
         old = regions[index - 1].astype(np.uint8)
         carried: Any = cv2.remap(old, x - step[..., 0], y - step[..., 1], cv2.INTER_NEAREST)
         both, either = regions[index] & (carried > 0), regions[index] | (carried > 0)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 MOST_PIXELS = 640 * 360
 """Larger frames are shrunk to this. It bounds the time, and the number of components, which must fit 16 bits."""
 STEP = {1: 24, 3: 48}
-"""Grey levels between two cuts, by the number of colour planes. Odd frames are cut half a step higher than even ones."""
+"""Grey levels between two cuts, by the number of colour planes."""
 LOWEST, HIGHEST = 24, 244
 """Where the cuts begin and end, in grey levels."""
 FEWEST_LETTERS = 6
@@ -35,7 +35,7 @@ MANY_LETTERS = 9
 """A shorter row is less sure: it must be seen in three quarters of the frames, and most letters be `PLAIN` tall or more."""
 PLAIN = 8
 """Pixels of height from which on the shape of a letter is told well."""
-MOST_LETTERS = 600
+MOST_LETTERS = 400
 """Components of one cut; where there are more it is clutter, and no row is looked for."""
 SHORTEST, TALLEST = 6, 80
 """Heights of a letter, in pixels of the looked-at picture."""
@@ -150,19 +150,20 @@ def find(source: Sequence[NDArray[np.uint8]], edited: Sequence[NDArray[np.uint8]
     """
     if len(source) != len(edited):
         raise ValueError(f"{len(source)} frames of the source and {len(edited)} of the edit do not make pairs")
-    half = math.ceil(len(edited) / 2)
+    frames = [_shrunk(frame) for frame in edited]
+    half = math.ceil(len(frames) / 2)
     seen: list[list[_Row]] = []
-    for index, frame in enumerate(edited):
-        seen.append(_clearest(_rows(_picture(frame, index, of=len(edited)))))
-        if sum(not rows for rows in seen) > len(edited) - half:
+    for index, frame in enumerate(frames):
+        seen.append(_clearest(_rows(_picture(frame, index, of=len(frames)))))
+        if sum(not rows for rows in seen) > len(frames) - half:
             break
     lines = []
     for track in _tracks(seen):
         best = sorted(track, key=lambda row: -row.letters)[:2]
-        needed = half if best[0].letters >= MANY_LETTERS else math.ceil(0.75 * len(edited))
-        if len(track) >= needed and not any(_known(row, source, edited) for row in best):
+        needed = half if best[0].letters >= MANY_LETTERS else math.ceil(0.75 * len(frames))
+        if len(track) >= needed and not any(_known(row, source, frames) for row in best):
             lines.append(best[0])
-    return _told(lines, _shrunk(edited[0]).shape[:2] if edited else (1, 1))
+    return _told(lines, frames[0].shape[:2] if frames else (1, 1))
 
 
 def _told(lines: list[_Row], shape: tuple[int, ...]) -> Writing:
@@ -213,15 +214,15 @@ def _shrunk(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def _picture(frame: NDArray[np.uint8], index: int, *, of: int) -> _Picture:
     """Return a frame ready to be cut. Every frame is cut at other levels, so that a chance of one cut is not repeated."""
-    planes = [np.ascontiguousarray(plane) for plane in np.moveaxis(np.atleast_3d(_shrunk(frame)), 2, 0)]
+    planes = [np.ascontiguousarray(plane) for plane in np.moveaxis(np.atleast_3d(frame), 2, 0)]
     return _Picture(frame=index, raised=index / of, planes=planes)
 
 
-def _known(row: _Row, source: Sequence[NDArray[np.uint8]], edited: Sequence[NDArray[np.uint8]]) -> bool:
+def _known(row: _Row, source: Sequence[NDArray[np.uint8]], frames: list[NDArray[np.uint8]]) -> bool:
     """Whether the source has a row's letters near their place, or any other text about as tall."""
     import cv2
 
-    height, width = _shrunk(edited[row.frame]).shape[:2]
+    height, width = frames[row.frame].shape[:2]
     theirs = np.asarray(cv2.resize(source[row.frame], (width, height), interpolation=cv2.INTER_AREA), np.uint8)
     picture = _picture(theirs, row.frame, of=len(source))
     if _likeness(row, picture) >= ALIKE:
@@ -327,7 +328,7 @@ def _even(letters: NDArray[np.int64], chain: NDArray[np.int64]) -> bool:
     left, _, width, height = letters.T[:4]
     typical = float(np.median(height))
     gaps = left[1:] - (left + width)[:-1]
-    near = np.abs(height[:, None] - height) <= _tolerance(height)
+    near = np.abs(np.unique(height)[:, None] - height) <= _tolerance(height)
     two_heights = (near[:, None] | near[None]).mean(axis=-1).max()
     return bool(
         len(letters) >= 0.65 * len(chain)
@@ -357,14 +358,14 @@ def _stands_out(row: _Row, letters: NDArray[np.int64], cut: _Cut) -> bool:
     left, top, right, bottom = row.box
     above = cut.above[top:bottom, left:right].astype(np.float32)
     close = cv2.dilate(row.mask, np.ones((3, 3), np.uint8)) > 0
-    round_ = (cv2.dilate(row.mask, np.ones((5, 5), np.uint8)) > 0) & ~close
-    if not round_.any():
+    ground = above[(cv2.dilate(row.mask, np.ones((5, 5), np.uint8)) > 0) & ~close]
+    if not ground.size:
         return False
-    contrast = float(above[row.mask > 0].mean()) - float(above[round_].mean())
-    stays = np.count_nonzero(close & (above > SWAY)) / np.count_nonzero(close & (above > -SWAY))
+    contrast = above[row.mask > 0].mean() - ground.mean()
+    stays = np.count_nonzero(above[close] > SWAY) / np.count_nonzero(above[close] > -SWAY)
     gaps = letters[1:, 0] - letters[:-1, 0] - letters[:-1, 2]
-    apart = float(np.median(gaps)) > 0.25 * float(np.median(letters[:, 3]))
-    return contrast >= max(LEAST_CONTRAST, 1.35 * float(above[round_].std())) and stays >= (0.82 if apart else 0.6)
+    apart = np.median(gaps) > 0.25 * np.median(letters[:, 3])
+    return bool(contrast >= max(LEAST_CONTRAST, 1.35 * ground.std()) and stays >= (0.86 if apart else 0.6))
 
 
 def _drawn(row: _Row, letters: NDArray[np.int64], cut: _Cut) -> bool:
