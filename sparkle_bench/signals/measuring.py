@@ -29,7 +29,7 @@ SAME_COLOUR = 2.5
 MOVES = 0.4
 """Mean luma difference between neighbouring frames, in grey levels, from which a source moves."""
 TEXT_WIDTH = 640
-"""Width of the frames in which text is looked for."""
+"""At most so wide are the frames in which text is looked for."""
 
 
 def measure(source: Path, edited: Path) -> Signals:
@@ -176,13 +176,19 @@ def _whole(clip: Footage) -> NDArray[np.float32]:
 
 
 def _text(built: Scene) -> Text:
+    """Look for text in the full-size frames of the edit and the source frames nearest to them."""
+    ours, theirs = built.source.fine, built.raw.fine
+    partners = [min(ours, key=lambda known, at=index: abs(known - at)) for index in sorted(theirs)]  # type: ignore[misc]
+    whole = next(iter(ours.values())).shape
+    width = min(TEXT_WIDTH, whole[1])
+    size = (width, round(width * whole[0] / whole[1]))
+    found = writing.find(
+        [_resized(ours[index], size) for index in partners], [_resized(theirs[index], size) for index in sorted(theirs)]
+    )
+    return Text(new_lines=found.new_lines, new_share=found.new_share)
+
+
+def _resized(luma: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
     import cv2
 
-    looks = sorted(built.raw.fine)
-    width, height = TEXT_WIDTH, round(TEXT_WIDTH * built.source.size[0] / built.source.size[1])
-    edited = [cv2.resize(built.raw.fine[i], (width, height), interpolation=cv2.INTER_AREA) for i in looks]
-    theirs = sorted(built.source.fine, key=lambda index: index)
-    partners = [min(theirs, key=lambda index, at=i: abs(index - at)) for i in looks]  # type: ignore[misc]
-    source = [cv2.resize(built.source.fine[i], (width, height), interpolation=cv2.INTER_AREA) for i in partners]
-    found = writing.find([np.asarray(f, np.uint8) for f in source], [np.asarray(f, np.uint8) for f in edited])
-    return Text(new_lines=found.new_lines, new_share=found.new_share)
+    return np.asarray(cv2.resize(luma, size, interpolation=cv2.INTER_AREA), np.uint8)
