@@ -345,7 +345,7 @@ def _cut_out(letters: NDArray[np.int64], cut: _Cut) -> _Row:
 def _stands_out(row: _Row, letters: NDArray[np.int64], cut: _Cut) -> bool:
     """Whether a row's marks differ from what is round them, and stay the same if cut a little higher or lower.
 
-    Wide apart marks must stay so more, since the gaps of a fence show what is behind it in a row.
+    Marks wide apart or equally wide must stay so more, since the gaps of a fence show what is behind it in a row.
     """
     import cv2
 
@@ -357,9 +357,9 @@ def _stands_out(row: _Row, letters: NDArray[np.int64], cut: _Cut) -> bool:
         return False
     contrast = above[row.mask > 0].mean() - ground.mean()
     stays = np.count_nonzero(above[close] > SWAY) / np.count_nonzero(above[close] > -SWAY)
-    gaps = letters[1:, 0] - letters[:-1, 0] - letters[:-1, 2]
-    apart = np.median(gaps) > 0.25 * np.median(letters[:, 3])
-    return bool(contrast >= max(LEAST_CONTRAST, 1.35 * ground.std()) and stays >= (0.86 if apart else 0.6))
+    width, gaps = letters[:, 2], letters[1:, 0] - letters[:-1, 0] - letters[:-1, 2]
+    fence = np.median(gaps) > 0.25 * np.median(letters[:, 3]) or width.std() < 0.15 * width.mean()
+    return bool(contrast >= max(LEAST_CONTRAST, 1.35 * ground.std()) and stays >= (0.86 if fence else 0.6))
 
 
 def _drawn(row: _Row, letters: NDArray[np.int64], cut: _Cut) -> bool:
