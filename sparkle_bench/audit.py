@@ -40,7 +40,7 @@ class Audit:
 
     Attributes:
         flags: In the order of the samples.
-        measured: Judged samples whose edit has signals.
+        measured: Samples with a verdict whose edit has signals.
         labels: By name of a flag, its label.
     """
 
@@ -89,13 +89,14 @@ def audit(
     for judgment in judgments:
         at = (judgment.sample_id, judgment.edit_sha256)
         found = measurements.get(at)
-        if judgment.sample_id not in by_id or found is None or found.signals is None or found.version != VERSION:
+        if found is None or found.signals is None or found.version != VERSION:
+            continue
+        if judgment.sample_id not in by_id or judgment.scores is None:
             continue
         if at not in facts:
             asked = implied_motion(samples[by_id[judgment.sample_id]].instruction, rules)
             facts[at] = Fact(signals=from_data(found.signals), asked=asked)
-        if judgment.scores is not None:
-            flags += _flags(judgment, judgment.scores, facts[at], rules)
+        flags += _flags(judgment, judgment.scores, facts[at], rules)
     flags.sort(key=lambda flag: (by_id[flag.sample_id], flag.repeat))
     measured = len({sample_id for sample_id, _ in facts})
     return Audit(flags=tuple(flags), measured=measured, labels={rule.name: rule.label for rule in rules.audit})
@@ -130,7 +131,7 @@ def source_again(fact: Fact) -> str | None:
 
 def frozen_background(fact: Fact) -> str | None:
     """The background stands still although the instruction asks for motion."""
-    if fact.asked not in (GENTLE, ENERGETIC) or not stands_still(fact.signals.background):
+    if fact.asked not in (GENTLE, ENERGETIC) or not stands_still(fact.signals):
         return None
     share = fact.signals.background.frozen
     return f"{share:.0%} of the background stands still" if share is not None else "the background stands still"
@@ -139,7 +140,7 @@ def frozen_background(fact: Fact) -> str | None:
 def retimed_subject(fact: Fact) -> str | None:
     """The subject moves at another time than in the source."""
     media = fact.signals.media
-    if media.timing in ("index-aligned", "unknown") or (media.off or 0) < 2:
+    if media.timing in ("index-aligned", "time-aligned", "unknown") or (media.off or 0) < 2:
         return None
     return f"the subject is {media.timing} ({media.off:.1f} frames off on average)"
 

@@ -123,7 +123,7 @@ def answers(board: Board, *, root: Path, blind: bool) -> list[Answer]:
     found = load_rules(board.benchmark, root=root)
     rules = {key: found.marks.get(key, "") if found else "" for key in board.rubric.keys}
     entries = {row.entry.model: row.entry for row in board.rows}
-    overall = [entry.summary.overall.low for entry in entries.values()]
+    overall = [entries[name].summary.overall.low for name in ORDER]
     ends = {RIGHT: max(overall), CONTROL: min(overall)}
     return [_answer(name, entries, rules, ends, blind=blind) for name in ORDER]
 

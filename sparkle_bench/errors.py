@@ -96,6 +96,7 @@ MACHINE_ERRNOS = frozenset(
         errno.EMFILE,
         errno.ENFILE,
         errno.ENOSPC,
+        errno.EFBIG,
         errno.EDQUOT,
         errno.EIO,
         errno.EROFS,

@@ -261,13 +261,22 @@ def _values(board: Board, row: Row) -> dict[str, Any]:
         "not_attempted": summary.unattempted,
         "cap_bound": _number(summary.cap_bound),
         "measured": entry.audit.measured if entry.audit else 0,
-        "flagged": entry.audit.samples if entry.audit else None,
-        **{f"flag_{name}": entry.audit.counts[name] if entry.audit else None for name in flag_labels(board)},
+        **_flag_values(board, entry),
         "repeats": entry.judge["repeats"],
         "date": str(entry.judge["date"])[:10],
         "code_version": entry.judge["code_version"],
         "unranked": row.why_unranked,
         "judge": board.judge_key,
+    }
+
+
+def _flag_values(board: Board, entry: Entry) -> dict[str, int | None]:
+    """Return the counts of flags; without a measured sample none is known."""
+    audited = entry.audit if entry.audit and entry.audit.measured else None
+    counts = audited.counts if audited else {}
+    return {
+        "flagged": audited.samples if audited else None,
+        **{f"flag_{name}": counts.get(name) for name in flag_labels(board)},
     }
 
 

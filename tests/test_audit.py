@@ -72,6 +72,8 @@ TEXT: dict[str, Any] = {"text": {"new_lines": 2, "new_share": 0.05}}
         (LATE, (5, 5, 5, 5, 5, 5), ["retimed_subject"]),
         (LATE, (5, 5, 5, 4, 5, 5), []),
         ({"media": {"timing": "unknown", "off": None}}, (5, 5, 5, 5, 5, 5), []),
+        ({"media": {"timing": "time-aligned", "off": 0.4}}, (5, 5, 5, 5, 5, 5), []),
+        ({"background": {"frozen": None, "energy": 0.01}}, (5, 5, 5, 5, 5, 5), []),
         (GONE, (1, 1, 3, 1, 1, 1), ["subject_gone"]),
         (GONE, (1, 1, 2, 1, 1, 1), []),
         (TEXT, (1, 1, 1, 1, 1, 1), ["new_text"]),
@@ -114,7 +116,9 @@ def test_only_signals_of_the_judged_file_and_of_this_version_speak(rules: Rules)
     outdated = audit([sample(1)], {("s1", "e"): measurement(1, AGAIN, version=0)}, [judgment(1, *marks)], rules)
     failed = Measurement(sample_id="s1", edit_sha256="e", version=signals.VERSION, error="e", error_type="VideoError")
     nothing = audit([sample(1)], {("s1", "e"): failed}, [judgment(1, *marks)], rules)
-    for found in (of_another, outdated, nothing):
+    unmarked = Judgment(sample_id="s1", edit_sha256="e", error="no reply", error_type="ServerFailed")
+    unjudged = audit([sample(1)], {("s1", "e"): measurement(1, AGAIN)}, [unmarked], rules)
+    for found in (of_another, outdated, nothing, unjudged):
         assert (found.flags, found.measured) == ((), 0)
 
 
@@ -173,3 +177,8 @@ def test_without_signals_a_board_says_that_nothing_was_looked_at(fooled: FakeJud
     with_them = cli.run("eval", "--model", "identity", *shared, cwd=tmp_path)  # a finished run: signals are added
     assert "flags: 4 of 4" in with_them.stdout
     assert len(fooled.requests) == 4
+    lines = tmp_path / "results" / "identity" / "signals.jsonl"
+    lines.write_text(lines.read_text().replace('"version": ', '"version": 9'))
+    cli.run("leaderboard", cwd=tmp_path)
+    row = board(tmp_path)
+    assert (row["measured"], row["flagged"], row["flag_source_again"]) == ("0", "", "")  # unknown is not none

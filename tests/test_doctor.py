@@ -133,7 +133,7 @@ def test_all_is_well_on_a_machine_with_everything(
     assert "transformers 1.2, diffusers 1.2, accelerate 1.2, qwen-vl-utils 1.2" in text
     assert "serves tiny-judge; asking tiny-judge, vllm 0.0.fake: passes the start-up probe" in text
     assert "every source video readable" in text
-    assert lines[-1] == f"can: run the demo, judge finished videos (server at {fake.url}), edit with a GPU"
+    assert lines[-1] == f"can: run the demo, judge finished videos with a VLM (server at {fake.url}), edit with a GPU"
 
 
 def test_a_bare_machine_can_run_the_demo_and_is_told_the_rest(tmp_path: Path) -> None:
@@ -146,7 +146,8 @@ def test_a_bare_machine_can_run_the_demo_and_is_told_the_rest(tmp_path: Path) ->
     assert [line.split()[1] for line in lines if line.startswith("lack")] == ["benchmark"]
     assert "name one with --judge-url" in done.stdout
     assert lines[-1] == (
-        "can: run the demo; cannot: judge finished videos (lacks benchmark, judge), edit with a GPU (lacks benchmark, gpu)"
+        "can: run the demo; cannot: judge finished videos with a VLM (lacks benchmark, judge), "
+        "edit with a GPU (lacks benchmark, gpu)"
     )
     assert sorted(path.name for path in tmp_path.iterdir()) == ["programs"]  # looking leaves no trace
 
@@ -161,7 +162,11 @@ def test_json_has_the_records_whole() -> None:
         assert "\n" not in check["found"] + (check["cure"] or "")
     required = [check["name"] for check in data["checks"] if check["required"]]
     assert required == ["decoders", "encoders", "pictures", "disk", "prompt"]
-    assert [use["name"] for use in data["uses"]] == ["run the demo", "judge finished videos", "edit with a GPU"]
+    assert [use["name"] for use in data["uses"]] == [
+        "run the demo",
+        "judge finished videos with a VLM",
+        "edit with a GPU",
+    ]
 
 
 def test_help_says_what_the_exit_code_means_and_loads_nothing_heavy() -> None:

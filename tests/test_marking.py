@@ -86,7 +86,10 @@ CASES: dict[str, tuple[dict[str, dict[str, Any]], str, str, int]] = {
     "still as asked": ({"background": {"frozen": 0.99, "energy": 0.02}}, STILL, "bg_dynamics", 5),
     "moving against the request": ({"background": {"frozen": 0.1}}, STILL, "bg_dynamics", 1),
     "still, nothing asked": ({"background": {"frozen": 0.99, "energy": 0.02}}, UNSTATED, "bg_dynamics", 3),
-    "unknown share, no energy": ({"background": {"frozen": None, "energy": 0.05}}, GENTLE, "bg_dynamics", 1),
+    "unknown takes nothing off": ({"background": {"frozen": None, "energy": 0.05}}, GENTLE, "bg_dynamics", 5),
+    "another rate, the same instants": (
+        {"media": {"timing": "time-aligned"}, "subject": {"flow": None, "flow_error": None}}, GENTLE, "fg_motion", 5,
+    ),
     "soft": ({"background": {"sharpness": 0.25}}, GENTLE, "bg_visual", 2),
     "blocks": ({"background": {"blockiness": 0.7}}, GENTLE, "bg_visual", 3),
 }  # fmt: skip

@@ -97,6 +97,38 @@ def test_the_source_again_is_recognised_whatever_was_done_to_it(name: str, demo_
         assert found.media.unseen == pytest.approx(true, abs=0.04)
 
 
+def test_what_was_added_to_the_source_is_not_called_a_change_of_colour(demo_run: DemoRun, tmp_path: Path) -> None:
+    made = [p.copy() for p in frames(demo_run.source(CLIP))]
+    for picture in made:
+        picture[180:205, 20:140] = 240
+    video.write(tmp_path / "edit.mp4", made, fps=16)
+    found = signals.measure(demo_run.source(CLIP), tmp_path / "edit.mp4")
+    assert (found.change.source_again, found.change.how) == (True, "altered")
+
+
+def test_an_edit_that_keeps_most_of_the_picture_is_not_the_source_again(demo_run: DemoRun, tmp_path: Path) -> None:
+    """A window of a fifth of the picture shows the new background; all else is the source."""
+    source, edited = demo_run.source(CLIP), demo_run.edit("composite", CLIP)
+    made = [before.copy() for before in frames(source)]
+    for picture, after in zip(made, frames(edited), strict=True):
+        picture[:, 290:] = after[:, 290:]
+    video.write(tmp_path / "edit.mp4", made, fps=16)
+    found = signals.measure(source, tmp_path / "edit.mp4")
+    assert found.change.changed < 0.3
+    assert not found.change.source_again
+
+
+@pytest.mark.parametrize("every", [2, 3])
+def test_another_rate_that_keeps_every_instant_is_not_re_timed(every: int, demo_run: DemoRun, tmp_path: Path) -> None:
+    made = list(frames(demo_run.edit("composite", "Demo_season_000003")))[::every]
+    video.write(tmp_path / "edit.mp4", made, fps=16 / every)
+    found = signals.measure(demo_run.source("Demo_season_000003"), tmp_path / "edit.mp4")
+    assert found.media.timing == "time-aligned"
+    assert (found.media.off or 0) < 1
+    assert found.subject.flow_error is None
+    assert (found.subject.structure or 0) > 0.85
+
+
 def test_the_same_file_is_the_source_again(demo_run: DemoRun) -> None:
     for sample_id in CLIPS:
         found = signals.measure(demo_run.source(sample_id), demo_run.source(sample_id))
@@ -176,6 +208,14 @@ def test_flat_pictures_are_unknown_and_not_guessed(tmp_path: Path) -> None:
     assert {"subject", "harmony", "media.timing", "background.frozen"} <= set(found.unknown)
 
 
+def test_in_the_dark_nobody_can_tell_what_stands_still(demo_run: DemoRun, tmp_path: Path) -> None:
+    made = [(p * 0.06).astype(np.uint8) for p in frames(demo_run.edit("composite", CLIP))]
+    video.write(tmp_path / "edit.mp4", made, fps=16)
+    found = signals.measure(demo_run.source(CLIP), tmp_path / "edit.mp4")
+    assert found.background.frozen is None
+    assert not found.media.frozen
+
+
 def test_a_moving_camera_leaves_what_stands_still_unknown(demo_run: DemoRun, tmp_path: Path) -> None:
     """A still picture over which the camera pans: nothing in it moves, but nobody can tell by the pixels' change."""
     source = list(frames(demo_run.source(CLIP)))
@@ -234,7 +274,14 @@ def test_the_same_files_give_the_same_signals_also_beside_others(demo_run: DemoR
 
 def test_stored_signals_of_another_form_are_refused(demo_run: DemoRun) -> None:
     data = signals.to_data(measured(demo_run, "composite")[CLIP])
-    for broken in ({}, {**data, "media": {}}, {**data, "text": {**data["text"], "more": 1}}, {**data, "unknown": 3}):
+    for broken in (
+        {},
+        {**data, "media": {}},
+        {**data, "text": {**data["text"], "more": 1}},
+        {**data, "unknown": 3},
+        {**data, "text": {**data["text"], "new_lines": "many"}},
+        {**data, "change": {**data["change"], "subject": True}},
+    ):
         with pytest.raises(StoreError):
             signals.from_data(broken)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from sparkle_bench.demo import Answer
     from sparkle_bench.leaderboard import Board
     from sparkle_bench.run import Work
+
+INCOMPLETE = 3
 
 
 @click.command("demo")
@@ -65,9 +68,11 @@ def demo(root: Path, workers: int | None, as_json: bool, **given: Any) -> None:
     answers = show.answers(board, root=root, blind=bench.judge.sees == "signals")
     page = root / "leaderboards" / board.benchmark / board.judge_key / "index.html"
     if as_json:
-        click.echo(json.dumps({"board": str(page), "answers": [asdict(a) for a in answers]}, indent=2))
-        return
-    click.echo("\n".join([*bench.judge.notes, "", *_table(board, answers), "", *_where(root, page)]))
+        notes = list(bench.judge.notes)
+        click.echo(json.dumps({"board": str(page), "notes": notes, "answers": [asdict(a) for a in answers]}, indent=2))
+    else:
+        click.echo("\n".join([*bench.judge.notes, "", *_table(board, answers), "", *_where(root, page)]))
+    sys.exit(INCOMPLETE if any(answer.overall is None for answer in answers) else 0)
 
 
 @contextmanager

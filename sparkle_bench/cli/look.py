@@ -101,14 +101,18 @@ def _edit_line(edit: Edit | None) -> str:
 
 def _signal_lines(measured: Measurement) -> str:
     """Return what was measured, a line a group; what is unknown stands last, with the reason."""
+    from sparkle_bench.signals import VERSION
+
     if measured.signals is None:
         return f"signals: none: {measured.error}"
-    lines = ["signals:"]
+    old = "" if measured.version == VERSION else f" (of version {measured.version}; run `sparkle-bench signals`)"
+    lines = [f"signals{old}:"]
     for group, values in measured.signals.items():
         if group != "unknown":
             known = [f"{name} {_value(value)}" for name, value in values.items() if value is not None]
             lines.append(f"  {group:<11} {', '.join(known) or 'unknown'}")
-    return "\n".join([*lines, *(f"  unknown: {name}: {why}" for name, why in measured.signals["unknown"].items())])
+    unknown = dict(measured.signals.get("unknown", {}))
+    return "\n".join([*lines, *(f"  unknown: {name}: {why}" for name, why in unknown.items())])
 
 
 def _value(value: object) -> str:
@@ -154,7 +158,9 @@ def judges(as_json: bool) -> None:
 
     _list(JUDGES, GROUP, "judge", as_json=as_json, with_options=False)
     if not as_json:
-        click.echo("\nName one with --judge-url URL and, where its server has several models, --judge-model ID.")
+        click.echo(
+            "\nopenai: --judge-url URL and, where its server has several models, --judge-model ID. signals: --judge signals."
+        )
 
 
 def _list(table: dict[str, str], group: str, what: str, *, as_json: bool, with_options: bool = True) -> None:

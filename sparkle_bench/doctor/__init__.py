@@ -152,7 +152,7 @@ def _uses(checks: Iterable[Check], asked: Asked) -> tuple[Use, ...]:
     server = f"server at {_without_secrets(asked.judge_url, asked)}" if asked.judge_url else ""
     return (
         Use(name="run the demo", lacks=tuple(broken)),
-        Use(name="judge finished videos", lacks=(*benchmark, *judge), by=server),
+        Use(name="judge finished videos with a VLM", lacks=(*benchmark, *judge), by=server),
         Use(name="edit with a GPU", lacks=(*benchmark, *gpu)),
     )
 

@@ -129,6 +129,7 @@ def results(root: Path) -> Found:
             store.read_run(name)
             store.samples(name)
             counts["edits"] += len(store.edits(name))
+            store.measurements(name)
             for key in store.judge_keys(name):
                 store.read_judge(name, key)
                 counts["judgments"] += len(store.judgments(name, key))

@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from sparkle_bench.signals import Background, Signals
+from sparkle_bench.signals import Signals
 from sparkle_bench.signals.request import ENERGETIC, STILL, UNSTATED
 
 LOWEST, HIGHEST = 1, 5
@@ -55,18 +55,17 @@ def compliance(signals: Signals, asked: str) -> Mark:
     if not subject.found:
         return Mark(value=1, why="nothing kept")
     value, why = _step(change.changed, ((0.3, 1), (0.5, 2), (0.6, 3)), "little replaced")
-    if asked not in (STILL, UNSTATED) and stands_still(signals.background):
+    if asked not in (STILL, UNSTATED) and stands_still(signals):
         value, why = value - 1, why or "no motion"
     if (subject.structure or 0) < 0.5:
         value, why = value - 1, why or "subject altered"
     return _mark(value, why)
 
 
-def stands_still(background: Background) -> bool:
+def stands_still(signals: Signals) -> bool:
     """Whether the background is known to stand still, all of it or nearly."""
-    if background.frozen is not None:
-        return background.frozen >= FROZEN
-    return background.energy is not None and background.energy < 0.15
+    share = signals.background.frozen
+    return signals.media.frozen or (share is not None and share >= FROZEN)
 
 
 FROZEN = 0.9
@@ -126,8 +125,8 @@ def subject_motion(signals: Signals, asked: str) -> Mark:
     if timing == "shifted":
         return Mark(value=3, why="subject shifted in time")
     flow, error = signals.subject.flow, signals.subject.flow_error
-    if flow is None or error is None:
-        return Mark(value=1, why="motion not found")
+    if flow is None or error is None:  # unknown takes nothing off
+        return Mark(value=5)
     ratio = error / (flow + signals.media.source_width / 2560)  # half a pixel of 1280 is nothing
     return _mark(5 - _below(ratio, ((0.9, 3), (0.65, 2), (0.45, 1))), "flow differs")
 
@@ -142,9 +141,10 @@ def background_motion(signals: Signals, asked: str) -> Mark:
         moving = (1 - still) if still is not None else min(1.0, background.energy)
         return _mark(5 - _below(moving, ((0.6, 4), (0.4, 3), (0.25, 2), (0.1, 1))), "moves")
     if asked == UNSTATED:
-        return _mark(3 if stands_still(background) else 5, "still")
+        return _mark(3 if stands_still(signals) else 5, "still")
     value = 5 - _below(still, ((FROZEN, 4), (0.72, 3), (0.6, 2), (0.55, 1)))
-    value = min(value, _step(background.energy, ENERGY[asked == ENERGETIC], "")[0])
+    if still is not None:
+        value = min(value, _step(background.energy, ENERGY[asked == ENERGETIC], "")[0])
     if background.loop is not None or background.ping_pong:
         value = min(value, 3)
     return _mark(

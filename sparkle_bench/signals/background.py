@@ -8,6 +8,7 @@ import numpy as np
 
 from sparkle_bench.signals import motion
 from sparkle_bench.signals.facts import Background
+from sparkle_bench.signals.footage import fitted
 from sparkle_bench.signals.structure import TEXTURE_NEAR, gradient
 
 if TYPE_CHECKING:
@@ -20,12 +21,14 @@ SMALLEST = 0.05
 """Share of the picture below which a background is too small to be measured."""
 STANDS = 1.0
 """Standard deviation over time, in grey levels, up to which a place stands still; a codec's noise stays below it."""
+DARK = 40.0
+"""Mean luma (black is 16) below which motion drowns in a codec's noise, and nobody can tell what stands still."""
 MOST_CAMERA = 0.004
 """Camera motion, in picture widths per frame, above which nobody can tell what stands still."""
 LEAST_TEXTURED = 0.03
 """Share of the picture that must hold textured background to say how much of it stands still."""
-OCTAVE_WIDTH = 640
-"""Sharpness is measured on pictures of this width, or the clip's own if that is less."""
+OCTAVE_AREA = 640 * 360
+"""Sharpness is measured on pictures of at most so many pixels."""
 
 NONE = Background(
     energy=None,
@@ -65,7 +68,7 @@ def measure(scene: Scene, unknown: dict[str, str]) -> Background:
         loop=again.loop,
         ping_pong=again.ping_pong,
         flicker=_flicker(scene.edited.luma, always),
-        sharpness=_sharpness(scene.raw, scene.regions.background),
+        sharpness=_sharpness(scene.edited, scene.regions.background),
         source_sharpness=_sharpness(scene.source, None),
         blockiness=_blockiness(scene.raw),
     )
@@ -109,6 +112,12 @@ def _frozen(scene: Scene, always: NDArray[np.bool_], camera: float | None, unkno
         unknown["background.frozen"] = "the camera moves"
         return None
     frames = scene.edited.luma
+    if len(frames) < 3:
+        unknown["background.frozen"] = "there are too few frames"
+        return None
+    if always.any() and float(frames[:, always].mean()) < DARK:
+        unknown["background.frozen"] = "the background is too dark"
+        return None
     smooth = np.stack([cv2.blur(luma, (3, 3)) for luma in frames]).astype(np.float32)
     x, y = gradient(np.asarray(smooth.mean(axis=0), np.uint8))
     textured = always & (np.asarray(cv2.blur(np.sqrt(x * x + y * y), (5, 5))) > TEXTURE_NEAR)
@@ -134,8 +143,7 @@ def _sharpness(clip: Footage, region: NDArray[np.bool_] | None) -> float | None:
 
     fine = coarse = 0.0
     for index, luma in clip.fine.items():
-        width = min(OCTAVE_WIDTH, luma.shape[1])
-        size = (width, max(2, round(luma.shape[0] * width / luma.shape[1])))
+        size = fitted(luma.shape, OCTAVE_AREA)
         picture: Any = cv2.resize(luma, size, interpolation=cv2.INTER_AREA).astype(np.float32)
         soft = [cv2.GaussianBlur(picture, (0, 0), scale) for scale in (1, 2, 4, 8)]
         here = np.ones(picture.shape, np.bool_)

@@ -7,10 +7,12 @@ Pixels and pixels per frame are those of the source's full size; luma is in grey
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
-from collections.abc import Mapping
+import typing
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from sparkle_bench.errors import StoreError
 
@@ -37,10 +39,11 @@ class Media:
         picture: How the edit's picture lies on the source's: `scaled` (the same size included), `cropped`, `padded`,
             `mirrored` or `moved`.
         unseen: Share of the source's picture that the edit does not show, 0 to 1.
-        timing: Which source frame the subject of each frame shows: `index-aligned`, `shifted` (late or early, at the same
-            rate), `re-timed`, `reversed`, `looped`, `frozen` (one frame all the time), `scrambled` or `unknown`.
+        timing: Which source frame the subject of each frame shows: `index-aligned`, `time-aligned` (another rate, the same
+            instants), `shifted` (late or early, at the same rate), `re-timed`, `reversed`, `looped`, `frozen` (one frame all
+            the time), `scrambled` or `unknown`.
         rate: Source frames per frame of the edit, 1 if index-aligned.
-        off: Mean distance of the shown source frame from the one of the same index, in frames.
+        off: Mean distance of the shown source frame from the one of the same index (or instant, if time-aligned), in frames.
         frozen: Whether the whole picture stands still, although the source moves.
         loop: After how many frames the whole picture repeats, or None if it does not.
         analysed: Frames that were looked at.
@@ -80,7 +83,7 @@ class Change:
         psnr: Peak signal-to-noise ratio of the luma over the whole picture, decibels; 99 for equal pictures.
         source_again: Whether the edit is the source again, whatever was done to it.
         how: What was done to it: `the same file`, `re-encoded`, `recoloured`, `cropped`, `padded`, `mirrored`, `moved`,
-            `re-timed`; None if it is not the source.
+            `re-timed`, or `altered` (a caption, a patch, a filter); None if it is not the source.
     """
 
     changed: float
@@ -235,16 +238,36 @@ def from_data(data: Mapping[str, Any]) -> Signals:
     """
     try:
         return Signals(
-            media=Media(**data["media"]),
-            change=Change(**data["change"]),
-            subject=Subject(**data["subject"]),
-            background=Background(**data["background"]),
-            harmony=Harmony(**data["harmony"]),
-            text=Text(**data["text"]),
-            unknown=dict(data["unknown"]),
+            media=_group(Media, data["media"]),
+            change=_group(Change, data["change"]),
+            subject=_group(Subject, data["subject"]),
+            background=_group(Background, data["background"]),
+            harmony=_group(Harmony, data["harmony"]),
+            text=_group(Text, data["text"]),
+            unknown={str(name): str(why) for name, why in data["unknown"].items()},
         )
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, AttributeError) as error:
         raise StoreError(f"the signals are not of this version: {error}") from error
+
+
+G = TypeVar("G")
+
+
+def _group(kind: type[G], data: Mapping[str, Any]) -> G:
+    for name, allowed in _kinds(cast(Hashable, kind)).items():
+        if not isinstance(data[name], allowed) or (isinstance(data[name], bool) and bool not in allowed):
+            raise TypeError(f"{kind.__name__}.{name} is {data[name]!r}")
+    return kind(**data)
+
+
+@functools.cache
+def _kinds(kind: Any) -> dict[str, tuple[type, ...]]:
+    """Return the types that each signal of a group may have; a whole number may stand for a float."""
+    found = {}
+    for name, hint in typing.get_type_hints(kind).items():
+        kinds = typing.get_args(hint) or (hint,)
+        found[name] = (*kinds, int) if float in kinds else kinds
+    return found
 
 
 def _rounded(value: Any) -> Any:

@@ -115,9 +115,12 @@ def _turns(distance: NDArray[np.float32], near: float) -> bool:
     for turn in range(count // 4, 3 * count // 4):
         reach = min(turn, count - 1 - turn)
         arms = np.arange(1, reach + 1)
-        mirrored = distance[turn - arms, turn + arms]
         left = distance[turn, turn - arms]
-        if reach >= 2 * SHORTEST_LOOP and mirrored.mean() < near and left.max() > 2.5 * max(near, mirrored.mean()):
+        # It may turn on a frame or between two.
+        mirrored = min(
+            distance[turn - arms, turn + arms], distance[turn - arms, turn + arms - 1], key=lambda d: d.mean()
+        )
+        if reach >= 2 * SHORTEST_LOOP and mirrored.mean() < 0.5 * near and left.max() > 2.5 * near:
             return True
     return False
 

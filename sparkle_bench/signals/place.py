@@ -70,8 +70,30 @@ def lay(source: Footage, edited: Footage, placement: Placement) -> tuple[Footage
         luma=_warped(edited.luma, placement.matrix, size),
         blue=_warped(edited.blue, half, (size[0] // 2, size[1] // 2)),
         red=_warped(edited.red, half, (size[0] // 2, size[1] // 2)),
+        fine={index: _laid_fine(source, edited, index, placement) for index in edited.fine},
+        scale=source.scale,
     )
     return laid, _valid(source, edited, placement.matrix)
+
+
+def _laid_fine(source: Footage, edited: Footage, index: int, placement: Placement) -> NDArray[np.uint8]:
+    """Return one full-size frame of the edit on the source's full-size grid."""
+    import cv2
+
+    height, width = next(iter(source.fine.values())).shape
+    frame = edited.fine[index]
+    if frame.shape == (height, width) and placement.way == "scaled":
+        return frame
+    if placement.way == "scaled":
+        fitting: NDArray[np.uint8] = np.asarray(
+            cv2.resize(frame, (width, height), interpolation=cv2.INTER_AREA), np.uint8
+        )
+        return fitting
+    ours, theirs = source.scale, edited.scale
+    linear = placement.matrix[:, :2] * theirs / ours
+    shift = placement.matrix[:, 2] * theirs + (theirs - 1) / 2 - linear.sum(axis=1) * (ours - 1) / 2
+    laid: NDArray[np.uint8] = _warped(frame[None], np.column_stack([linear, shift]), (height, width))[0]
+    return laid
 
 
 def _centred(source: Footage, edited: Footage, choose: Any) -> NDArray[np.float64]:

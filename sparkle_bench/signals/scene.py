@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -46,14 +47,20 @@ class Scene:
         return np.array(self.alignment.pairing)
 
 
-def build(source: Footage, edited: Footage) -> Scene:
-    """Lay, pair and divide two clips."""
+AGAIN = 0.75
+"""Share of the picture that must agree, in either sign, for the edit to be the source again."""
+
+
+def build(source: Footage, edited: Footage, pace: float = 1.0) -> Scene:
+    """Lay, pair and divide two clips; `pace` is the source's rate over the edit's."""
     placement = place.place(source, edited)
     laid, seen = place.lay(source, edited, placement)
-    alignment = timing.align(source, laid)
+    alignment = timing.align(source, laid, pace)
     found = structure.agreement(
         structure.Pairs(first=source.luma, second=laid.luma, pairing=alignment.pairing, seen=seen)
     )
+    if structure.shared(found) > AGAIN:  # of a negative too, all is kept
+        found = dataclasses.replace(found, r=np.abs(found.r))
     return Scene(
         source=source,
         edited=laid,

@@ -75,9 +75,9 @@ def _mean(values: NDArray[np.float64]) -> float | None:
 
 
 def _solid(scene: Scene) -> float | None:
-    """Return how much of the subject's body holds the source's structure without gaps, over every other frame."""
+    """Return how much of the subject's body holds the source's structure without gaps, over every fourth frame."""
     shares = []
-    for index in range(0, len(scene.agreement.r), 2):
+    for index in range(0, len(scene.agreement.r), 4):
         body = scene.regions.body[index]
         if body.any():
             same = (scene.agreement.r[index] > SAME) & scene.agreement.decided[index] & body
@@ -119,6 +119,8 @@ def _flows(scene: Scene) -> tuple[float | None, float | None]:
 
     Frames are compared index by index: an edit may not move the subject at another time.
     """
+    if scene.alignment.state == "time-aligned":  # frames of another rate move by other steps
+        return None, None
     count = min(len(scene.source_flow), len(scene.edited_flow))
     core = scene.regions.core[:count, ::2, ::2]
     if not core.any():

@@ -33,7 +33,7 @@ MOST_OFF = 0.2
 """Share of frames that may be off by more than two and leave the edit index-aligned."""
 
 LEAST_GAIN = 0.03
-"""So much more must the frames found agree than those of the same index, on average, for these not to be the ones."""
+"""So much more must the frames found agree than those of the same index, on average; else one cannot tell."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,10 +41,11 @@ class Alignment:
     """Which source frame each frame of the edit shows.
 
     Attributes:
-        state: `index-aligned`, `shifted`, `re-timed`, `reversed`, `frozen`, `scrambled` or `unknown`.
+        state: `index-aligned`, `time-aligned` (another rate, the same instants), `shifted`, `re-timed`, `reversed`,
+            `frozen`, `scrambled` or `unknown`.
         pairing: For each frame of the edit the source frame it shows; its own index where that is unknown.
         rate: Source frames per frame of the edit, 1 if index-aligned, or None.
-        off: Mean distance of the shown frame from the one of the same index, in frames: 0 if index-aligned; or None.
+        off: Mean distance of the shown frame from the one of the same index, in frames: or None.
     """
 
     state: str
@@ -53,8 +54,14 @@ class Alignment:
     off: float | None = None
 
 
-def align(source: Footage, edited: Footage) -> Alignment:
-    """Find which source frame each frame of the edit shows; both on one grid."""
+def align(source: Footage, edited: Footage, pace: float = 1.0) -> Alignment:
+    """Find which source frame each frame of the edit shows; both on one grid.
+
+    Args:
+        source: The source.
+        edited: The edit, on the source's grid.
+        pace: Source frames per frame of the edit if every instant is kept: the ratio of their rates.
+    """
     own = tuple(min(index, source.frames - 1) for index in range(edited.frames))
     votes, total = _votes(_blocks(source), _blocks(edited))
     if total < MIN_VOTES or edited.frames < 8 or source.frames < 8:
@@ -63,11 +70,20 @@ def align(source: Footage, edited: Footage) -> Alignment:
     away = np.abs(shown - np.arange(len(shown)))
     index = np.arange(len(shown))
     gain = float((votes[index, shown] - votes[index, np.minimum(index, votes.shape[1] - 1)]).mean())
-    near = float(np.median(away)) <= NEAR_ENOUGH and float((away > 2).mean()) <= MOST_OFF
-    if near or gain < LEAST_GAIN:
-        return Alignment(state="index-aligned", pairing=own, rate=1.0, off=0.0)
+    if _near(away):
+        return Alignment(state="index-aligned", pairing=own, rate=1.0, off=float(away.mean()))
+    in_time = np.minimum(np.round(index * pace), votes.shape[1] - 1).astype(np.int64)
+    if _near(np.abs(shown - in_time)):
+        off = float(np.abs(shown - in_time).mean())
+        return Alignment(state="time-aligned", pairing=tuple(map(int, in_time)), rate=pace, off=off)
+    if gain < LEAST_GAIN:
+        return Alignment(state="unknown", pairing=own)
     rate = float(np.polyfit(np.arange(len(shown)), shown, 1)[0])
     return Alignment(state=_named(shown, rate), pairing=tuple(map(int, shown)), rate=rate, off=float(away.mean()))
+
+
+def _near(away: NDArray[Any]) -> bool:
+    return float(np.median(away)) <= NEAR_ENOUGH and float((away > 2).mean()) <= MOST_OFF
 
 
 def _named(shown: NDArray[np.int64], rate: float) -> str:
@@ -75,11 +91,12 @@ def _named(shown: NDArray[np.int64], rate: float) -> str:
     steps = np.diff(shown)
     if float(np.ptp(shown)) <= 2:
         return "frozen"
-    if float((steps == -1).mean()) > 0.8:
+    if rate < -0.9:
         return "reversed"
     if float((steps < -1).mean()) > 0.15:
         return "scrambled"
-    return "shifted" if float((steps == 1).mean()) > 0.9 and abs(rate - 1) < 0.05 else "re-timed"
+    constant = float((shown - np.arange(len(shown))).std()) < 1.5
+    return "shifted" if constant and abs(rate - 1) < 0.05 else "re-timed"
 
 
 def _blocks(clip: Footage) -> NDArray[np.float32]:

@@ -33,9 +33,7 @@ LOWEST, HIGHEST = 24, 244
 FEWEST_LETTERS = 6
 """A row of fewer is not called text."""
 MANY_LETTERS = 9
-"""A shorter row is less sure: it must be seen in three quarters of the frames, and most letters be `PLAIN` tall or more."""
-PLAIN = 8
-"""Pixels of height from which on the shape of a letter is told well."""
+"""A shorter row is less sure: it must be seen in three quarters of the frames, and its letters be two pixels taller."""
 MOST_LETTERS = 400
 """Components of one cut; where there are more it is clutter, and no row is looked for."""
 SHORTEST, TALLEST = 6, 150
@@ -46,7 +44,7 @@ SWAY = 12
 """Grey levels by which a cut is moved to see whether the marks stay."""
 SHIFT = (40, 24)
 """How far text of the source may have moved in the edit, in pixels to the sides and up or down."""
-ALIKE = 0.45
+ALIKE = 0.5
 """Correlation of a row's letters with the source from which on the source is taken to have the row too."""
 
 
@@ -87,6 +85,11 @@ class _Row:
     def height(self) -> int:
         """From the top of the tallest letter to the lowest foot, in pixels."""
         return self.box[3] - self.box[1]
+
+    def sized_like(self, other: _Row) -> bool:
+        """Whether the two are about as tall and, since a row may be seen in part, half as long or longer."""
+        long, short = sorted((row.box[2] - row.box[0] for row in (self, other)), reverse=True)
+        return 0.7 * self.height <= other.height <= self.height / 0.7 and long <= 2 * short
 
     def meets(self, other: _Row) -> bool:
         """Whether the two overlap by more than half of the lower one's height."""
@@ -217,7 +220,7 @@ def _picture(frame: NDArray[np.uint8], index: int, *, of: int) -> _Picture:
 
 
 def _known(row: _Row, source: Sequence[NDArray[np.uint8]], frames: list[NDArray[np.uint8]]) -> bool:
-    """Whether the source has a row's letters near their place, or any other text about as tall."""
+    """Whether the source has a row's letters near their place, or other text of that size."""
     import cv2
 
     height, width = frames[row.frame].shape[:2]
@@ -225,7 +228,7 @@ def _known(row: _Row, source: Sequence[NDArray[np.uint8]], frames: list[NDArray[
     picture = _picture(theirs, row.frame, of=len(source))
     if _likeness(row, picture) >= ALIKE:
         return True
-    return any(0.7 * row.height <= other.height <= row.height / 0.7 for other in _rows(picture.near(row.box)))
+    return any(row.sized_like(other) for other in _rows(picture.near(row.box)))
 
 
 def _likeness(row: _Row, picture: _Picture) -> float:
@@ -287,8 +290,7 @@ def _letters(cut: _Cut) -> NDArray[np.int64]:
 
 def _chains(letters: NDArray[np.int64]) -> list[NDArray[np.int64]]:
     """Return groups of letters in which each has a neighbour of like height beside it, no further than that is tall."""
-    count = len(letters)
-    if not FEWEST_LETTERS <= count <= MOST_LETTERS:
+    if not FEWEST_LETTERS <= len(letters) <= MOST_LETTERS:
         return []
     left, top, width, height = letters.T[:4]
     taller, lower = np.maximum(height[:, None], height), np.minimum(height[:, None], height)
@@ -296,7 +298,7 @@ def _chains(letters: NDArray[np.int64]) -> list[NDArray[np.int64]]:
     gap = left[None] - (left + width)[:, None]
     joined = (taller <= 2.2 * lower) & (shared >= 0.6 * lower) & (gap <= 1.1 * taller) & (gap >= -0.25 * taller)
     first, second = np.nonzero(np.triu(joined, 1))
-    group, before = np.arange(count), np.zeros(0, np.int64)
+    group, before = np.arange(len(letters)), np.zeros(0, np.int64)
     while not np.array_equal(group, before):
         before, least = group.copy(), np.minimum(group[first], group[second])
         np.minimum.at(group, first, least)
@@ -328,7 +330,7 @@ def _even(letters: NDArray[np.int64], chain: NDArray[np.int64]) -> bool:
         len(letters) >= 0.65 * len(chain)
         and two_heights >= 0.7
         and height.max() >= SHORTEST + 2
-        and (typical >= PLAIN or len(letters) >= MANY_LETTERS)
+        and (typical >= SHORTEST + 2 or len(letters) >= MANY_LETTERS)
         and left[-1] + width[-1] - left[0] >= 5 * typical
         and np.median(gaps) <= 0.5 * typical
         and 0.3 <= np.median(width) / typical <= 1.3

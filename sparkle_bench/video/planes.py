@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+FULL_RANGE = 2
+"""FFmpeg's number for luma from 0 to 255."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planes:
@@ -57,8 +60,10 @@ def planes(path: Path, *, most: int) -> Iterator[Planes]:
 
 def _planes(frame: Any) -> Planes:
     width, height = frame.width & ~1, frame.height & ~1
-    if frame.format.name != "yuv420p" or (width, height) != (frame.width, frame.height):
-        frame = frame.reformat(width=width, height=height, format="yuv420p")
+    full = frame.color_range == FULL_RANGE or frame.format.name.startswith("yuvj")
+    if full or frame.format.name != "yuv420p" or (width, height) != (frame.width, frame.height):
+        ranges = {"src_color_range": "JPEG", "dst_color_range": "MPEG"} if full else {}
+        frame = frame.reformat(width=width, height=height, format="yuv420p", **ranges)
     luma, blue, red = (_plane(plane) for plane in frame.planes)
     return Planes(luma=luma, blue=blue, red=red)
 
