@@ -75,6 +75,7 @@ OWNERS: dict[str, set[str]] = {
     "datasets": {"benchmark"},
     "huggingface_hub": {"download"},
     "filelock": {"disk"},
+    "threadpoolctl": {"signals"},
 }
 
 PURE = {"errors", "rubric", "records", "scoring", "stats", "audit"}

@@ -16,7 +16,7 @@ from typing import Any, TypeVar, cast
 
 from sparkle_bench.errors import StoreError
 
-VERSION = 1
+VERSION = 2
 """Changes whenever a signal's value for the same pixels does; measurements of another version are made again."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import filecmp
+import functools
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -53,7 +54,7 @@ def measure(source: Path, edited: Path) -> Signals:
     """
     import cv2
 
-    cv2.setNumThreads(1)  # samples run beside each other, and the flow depends on how many threads share a picture
+    _one_thread()
     try:
         before = probe(source)
         first = load(source, before.frames)
@@ -66,6 +67,20 @@ def measure(source: Path, edited: Path) -> Signals:
         return _signals(scene.build(first, second, before.fps / after.fps), before, after, same_file=same_file)
     except (cv2.error, ArithmeticError, ValueError, LookupError) as error:
         raise SignalsError(f"{edited.name} cannot be measured: {type(error).__name__}: {one_line(error)}") from error
+
+
+@functools.cache
+def _one_thread() -> None:
+    """Let OpenCV and BLAS use one thread a sample, for good.
+
+    Samples run beside each other, threads that wait for each other burn a third of the time, and sums and flow depend on
+    how many threads share the work.
+    """
+    import cv2
+    from threadpoolctl import threadpool_limits
+
+    cv2.setNumThreads(1)
+    threadpool_limits(limits=1)
 
 
 def _signals(built: Scene, before: Probe, after: Probe, *, same_file: bool) -> Signals:

@@ -24,7 +24,7 @@ def flow(luma: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Return the flow from each frame to the next at every other pixel ((T−1)×h/2×w/2×2, analysed pixels per frame)."""
     import cv2
 
-    finder: Any = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+    finder: Any = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
     height, width = luma.shape[1:]
     short = [(0, 0), (0, max(0, SMALLEST - height)), (0, max(0, SMALLEST - width))]
     padded = np.pad(luma, short, mode="edge") if max(short) > (0, 0) else luma
