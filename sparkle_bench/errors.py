@@ -12,6 +12,7 @@
     ├── EditorError              an edit failed                          → recorded on the Edit
     ├── VerdictError             the reply is not one mark per dimension → asked again, then recorded
     ├── RequestFailed            one request failed after its retries    → recorded on the Judgment
+    ├── BudgetSpent              one more question may cost too much     → stops the run, cleanly
     └── JudgeUnavailable         server down, wrong model, bad key       → stops the run at once
 
 Every message is one line: what is wrong, with which thing, and what to do next.
@@ -78,6 +79,10 @@ class RequestFailed(SparkleError):
         super().__init__(message)
         self.failures = failures
         self.systemic = systemic
+
+
+class BudgetSpent(SparkleError):
+    """The judge takes money, and one more question might cost more than is left."""
 
 
 class JudgeUnavailable(SparkleError):

@@ -7,6 +7,7 @@ inserted verbatim, whatever braces or verdicts it contains.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import sys
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from sparkle_bench.errors import PromptError, one_line
 from sparkle_bench.rubric import Rubric, rubric_from_data
 
 if TYPE_CHECKING:
-    from jinja2 import Environment
+    from jinja2 import Environment, Template
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -67,10 +68,15 @@ class Prompt:
         from jinja2 import TemplateError
 
         try:
-            template = _environment().from_string(self.text)
-            return template.render(instruction=instruction, rubric=self.rubric)
+            return _template(self.text).render(instruction=instruction, rubric=self.rubric)
         except (TemplateError, ArithmeticError, TypeError, ValueError, LookupError, RecursionError) as error:
             raise PromptError(f"the prompt template {self.name} is malformed: {one_line(error)}") from error
+
+
+@functools.lru_cache(maxsize=8)
+def _template(text: str) -> Template:
+    """Return a template, compiled once: that takes longer than rendering it."""
+    return _environment().from_string(text)
 
 
 def _environment() -> Environment:

@@ -84,6 +84,8 @@ class Edit:
         seconds: How long the edit took.
         error: One line, or None.
         error_type: The exception's class name, or None.
+        unseen: Whether only a verdict on the video was handed in, as a published score; `sha256` then stands for a file
+            that nobody here has seen, and there is no path and no probe.
     """
 
     sample_id: str
@@ -93,17 +95,23 @@ class Edit:
     seconds: float = 0.0
     error: str | None = None
     error_type: str | None = None
+    unseen: bool = False
 
     def __post_init__(self) -> None:
-        whole = self.video is not None and self.sha256 is not None and self.probe is not None
-        empty = self.video is None and self.sha256 is None and self.probe is None
-        if not (whole if self.error is None else empty):
+        facts = (self.video is not None, self.sha256 is not None, self.probe is not None)
+        wanted = (False, True, False) if self.unseen else (True, True, True) if self.error is None else (False,) * 3
+        if facts != wanted or (self.unseen and self.error is not None):
             raise StoreError(f"an Edit of {self.sample_id} needs a video, its hash and probe, or an error; not both")
 
     @property
     def ok(self) -> bool:
-        """Whether there is a video."""
+        """Whether there is a video, here or elsewhere."""
         return self.error is None
+
+    @property
+    def here(self) -> bool:
+        """Whether there is a video that can be looked at."""
+        return self.video is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,11 +126,15 @@ class Judgment:
         scores: Raw marks, never capped.
         error: One line, or None.
         error_type: The exception's class name, or None. `VideoError` means that the edit cannot be read.
+        soft: Expected mark of every dimension whose mark's probabilities are known; beside the marks, never instead.
         attempts: Requests sent, the successful one included.
         failures: One line for every attempt that failed.
-        prompt_tokens: As the server counted them, or None.
-        completion_tokens: As the server counted them, or None.
+        prompt_tokens: Of all replies to this question, as the server counted them, or None.
+        completion_tokens: Likewise.
+        cost: Of all replies to this question, in USD, or None where no price is known.
+        latency: Seconds that the last answered request took, or None.
         seconds: From the first request to the verdict, waiting included.
+        reused: The result from which the verdict on the same file was taken, or None; nothing was asked then.
     """
 
     sample_id: str
@@ -132,11 +144,15 @@ class Judgment:
     scores: Scores | None = None
     error: str | None = None
     error_type: str | None = None
+    soft: Mapping[str, float] | None = None
     attempts: int = 1
     failures: tuple[str, ...] = ()
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
+    cost: float | None = None
+    latency: float | None = None
     seconds: float = 0.0
+    reused: str | None = None
 
     def __post_init__(self) -> None:
         if (self.scores is None) == (self.error is None):
@@ -193,7 +209,7 @@ def to_json(record: Record) -> dict[str, Any]:
     data: dict[str, Any] = {}
     for field in dataclasses.fields(record):
         value = getattr(record, field.name)
-        if field.name == "root" or value is None or value == ():
+        if field.name == "root" or value is None or value == () or value is False:
             continue
         if isinstance(value, Scores):
             value = dict(value.marks)

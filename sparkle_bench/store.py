@@ -9,6 +9,7 @@
     results/<model>/judged/<judge-key>/judgments.jsonl
     results/<model>/judged/<judge-key>/scores.csv   derived
     results/<model>/judged/<judge-key>/flags.csv    derived: where the judge and the signals contradict each other
+    results/.cache/…                                hashes of files and sampled sources; may be removed at any time
     leaderboards/<benchmark>/<judge-key>/…          derived
 
 Lines are appended and synced one at a time; the last line of a key wins; a last line cut off by a crash is ignored when
@@ -90,6 +91,14 @@ class Store:
         """
         return self.root / "leaderboards" / _named(benchmark) / _named(judge_key)
 
+    def hashes(self) -> disk.Hashes:
+        """Return what is remembered of the hashes of files."""
+        return disk.Hashes(self.root / "results" / ".cache" / "hashes.json")
+
+    def kept_sources(self) -> Path:
+        """Return the folder of sampled sources, for `video.Kept`."""
+        return self.root / "results" / ".cache" / "sources"
+
     # -- what is there -------------------------------------------------------------------------------------------
 
     def models(self) -> list[str]:
@@ -167,10 +176,14 @@ class Store:
         A verdict is never displaced by a later failure.
         """
         newest: dict[tuple[str, str, int], Judgment] = {}
-        for judgment in disk.read_lines(self.judged_dir(model, judge_key) / "judgments.jsonl", judgment_from_json):
+        for judgment in self.all_judgments(model, judge_key):
             if judgment.ok or not (judgment.key in newest and newest[judgment.key].ok):
                 newest[judgment.key] = judgment
         return newest
+
+    def all_judgments(self, model: str, judge_key: str) -> Iterator[Judgment]:
+        """Yield every judgment ever made, in the order in which they were made, also those that were made again."""
+        yield from disk.read_lines(self.judged_dir(model, judge_key) / "judgments.jsonl", judgment_from_json)
 
     def append_edit(self, model: str, edit: Edit) -> None:
         """Append one line to `edits.jsonl`; on return it is on disk."""

@@ -76,6 +76,7 @@ OWNERS: dict[str, set[str]] = {
     "huggingface_hub": {"download"},
     "filelock": {"disk"},
     "threadpoolctl": {"signals"},
+    "krippendorff": {"stats"},
 }
 
 PURE = {"errors", "rubric", "records", "scoring", "stats", "audit"}

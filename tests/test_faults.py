@@ -129,22 +129,44 @@ def test_an_odd_retry_after_never_stalls_the_run(road: Road, odd: str) -> None:
     assert 0.0 <= road.slept[0] <= LONGEST_RETRY_AFTER + 0.5
 
 
+def fail_first_sample(fake: FakeJudge) -> None:
+    """Answer 500 to everything about the sample that is asked about first."""
+    first: list[str] = []
+
+    def answer(body: dict[str, Any]) -> Answer:
+        asked = body["messages"][0]["content"][0]["text"]
+        first.append(asked)
+        return Answer(status=500) if asked == first[0] else Answer()
+
+    fake.answer = answer
+
+
 def test_backoff_grows_and_is_bounded(road: Road) -> None:
-    road.fake.queue.extend([Answer(status=500)] * TRIES)
+    fail_first_sample(road.fake)
     first = road.go()[0]
     assert not first.ok
     assert first.attempts == len(first.failures) == TRIES
-    assert len(road.slept) == TRIES - 1
-    assert road.slept[-1] > road.slept[0]
+    assert len(road.slept) == run.PASSES * (TRIES - 1)
+    assert road.slept[TRIES - 2] > road.slept[0]
     assert first.error_type == run.SYSTEMIC
 
 
 def test_a_sample_without_an_answer_is_recorded_and_tried_on_the_next_run(road: Road) -> None:
-    road.fake.queue.extend([Answer(status=500)] * TRIES)
+    fail_first_sample(road.fake)
     assert sum(j.ok for j in road.go()) == 3
+    road.fake.answer = lambda body: Answer()
     asked = len(road.fake.requests)
     assert sum(j.ok for j in road.go()) == 4
     assert len(road.fake.requests) == asked + 1
+
+
+def test_a_sample_without_an_answer_is_asked_about_again_after_all_else(road: Road) -> None:
+    road.fake.queue.extend([Answer(status=500)] * TRIES)
+    assert all(j.ok for j in road.go())
+    key = Store(root=road.root).judge_keys("identity")[0]
+    made = list(Store(root=road.root).all_judgments("identity", key))
+    assert [judgment.ok for judgment in made] == [False, True, True, True, True]
+    assert made[0].sample_id == made[-1].sample_id
 
 
 @pytest.mark.parametrize("status", [400, 413, 422])

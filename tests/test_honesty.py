@@ -19,6 +19,7 @@ from sparkle_bench.discretion import HIDDEN, cleaned, cleaned_words
 from sparkle_bench.editors.identity import Identity
 from sparkle_bench.errors import JudgeUnavailable, MachineError, RequestFailed
 from sparkle_bench.judges import probe
+from sparkle_bench.judges.pool import Pool, Post
 from sparkle_bench.judges.transport import Transport
 from sparkle_bench.prompts import load_prompt
 from sparkle_bench.records import Sample, to_json
@@ -286,7 +287,7 @@ def test_the_time_limit_holds_for_an_answer_that_drips(fake: FakeJudge) -> None:
     transport = Transport(url=fake.url, timeout=1.0, tries=2, sleep=lambda seconds: None)
     begun = time.monotonic()
     with pytest.raises(RequestFailed, match="no answer within 1 s"):
-        transport.post("/chat/completions", {"model": "tiny-judge"}, lambda data: None)
+        Pool([transport]).post(Post(path="/chat/completions", body=b'{"model": "tiny-judge"}', check=lambda data: None))
     transport.close()
     assert time.monotonic() - begun < 8
 

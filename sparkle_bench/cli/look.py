@@ -59,7 +59,7 @@ def show(model: str, sample_id: str, root: Path, as_json: bool) -> None:
     if sample_id not in samples:
         raise StoreError(f"no sample {sample_id!r} in {model}; {suggestion(sample_id, samples)}")
     made = results.edits(model).get(sample_id)
-    measurements = results.measurements(model) if made and made.ok else {}
+    measurements = results.measurements(model) if made and made.here else {}
     measured = measurements.get((sample_id, made.sha256 or "")) if made else None
     rules = load_rules(samples[sample_id].benchmark, root=root)
     verdicts: dict[str, list[Judgment]] = {}
@@ -93,6 +93,8 @@ def show(model: str, sample_id: str, root: Path, as_json: bool) -> None:
 def _edit_line(edit: Edit | None) -> str:
     if edit is None:
         return "edit: not attempted"
+    if edit.unseen:
+        return "edit: not here; only verdicts on it were handed in"
     if edit.probe is None:
         return f"edit: failed: {edit.error}"
     p = edit.probe

@@ -47,7 +47,7 @@ def signals(model: str, **given: Any) -> None:
     work = Work(store=store, model=model, samples=road.chosen(loaded, given), shard=given["shard"])
     road.measure(work, given["workers"])
     edits, measured = store.edits(model), store.measurements(model)
-    keys = [(s.id, edits[s.id].sha256 or "") for s in work.samples if s.id in edits and edits[s.id].ok]
+    keys = [(s.id, edits[s.id].sha256 or "") for s in work.samples if s.id in edits and edits[s.id].here]
     found = [measured[key] for key in keys if key in measured]
     click.echo(_as_json(model, found) if given["as_json"] else "\n".join(_lines(model, found)))
     sys.exit(INCOMPLETE if any(not record.ok for record in found) else 0)

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
+from sparkle_bench.judges.soft import TokenChoice
 from sparkle_bench.records import Sample
 from sparkle_bench.signals.facts import Signals
 from sparkle_bench.store import slug
@@ -19,6 +20,7 @@ from sparkle_bench.video import Pair, Sampling
 JUDGES: dict[str, str] = {
     "openai": "sparkle_bench.judges.openai:OpenAIJudge",
     "signals": "sparkle_bench.judges.signals:SignalsJudge",
+    "replay": "sparkle_bench.judges.replay:ReplayJudge",
 }
 GROUP = "sparkle_bench.judges"
 
@@ -33,6 +35,8 @@ class Reply:
         completion_tokens: As the server counted them, or None.
         failures: One line for every request that failed before this one.
         cut_off: Whether it ended at the limit of tokens, not by itself.
+        tokens: The reply's tokens with their alternatives, where they were asked for.
+        latency: Seconds that the answered request took, waiting for its turn not included; None if nobody was asked.
     """
 
     text: str
@@ -40,6 +44,8 @@ class Reply:
     completion_tokens: int | None = None
     failures: tuple[str, ...] = ()
     cut_off: bool = False
+    tokens: tuple[TokenChoice, ...] = ()
+    latency: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +59,9 @@ class Question:
         pair: The source and the edit, encoded, for a judge that sees them.
         signals: What was measured of the edit, for a judge that sees that.
         attempt: How often it was asked before, because the reply could not be read.
+        repeat: 0 for the first verdict on this edit, 1 for the second, …
+        edit_sha256: The exact file in question.
+        left: At most so many requests may be sent for it; None leaves that to the judge.
     """
 
     sample: Sample
@@ -61,14 +70,19 @@ class Question:
     pair: Pair | None = None
     signals: Signals | None = None
     attempt: int = 0
+    repeat: int = 0
+    edit_sha256: str = ""
+    left: int | None = None
 
 
-Sees = Literal["frames", "files", "signals"]
-"""What a judge is shown: sampled frames of both clips, both files whole, or measured signals."""
+Sees = Literal["frames", "files", "signals", "nothing"]
+"""What a judge is shown: sampled frames of both clips, both files whole, measured signals, or nothing at all."""
 
 
 class Judge(Protocol):
     """Something that looks at an edit and answers in words.
+
+    It may have `prepare()`, called before the first question if there is one, and `tokens`, those of a typical question.
 
     Attributes:
         sees: What it is shown.
@@ -101,6 +115,17 @@ class Judge(Protocol):
             JudgeUnavailable: The judge is out of reach; no question would get one.
         """
         ...
+
+
+def prepare(judge: Judge) -> None:
+    """Let a judge make sure that it can be asked.
+
+    Raises:
+        JudgeUnavailable: It cannot.
+    """
+    ready = getattr(judge, "prepare", None)
+    if ready is not None:
+        ready()
 
 
 def judge_key(identity: Mapping[str, Any]) -> str:

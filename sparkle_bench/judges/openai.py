@@ -1,4 +1,4 @@
-"""A judge behind an OpenAI-compatible chat endpoint, as vLLM serves it.
+"""A judge behind an OpenAI-compatible chat endpoint, as vLLM serves it, one server or several.
 
 One user message holds the prompt, the source and the edit. Frames go as `data:video/jpeg` (default), so that both clips
 are sampled at the same instants, or whole files as `data:video/mp4`. Before the first question `connect` looks at what the
@@ -7,24 +7,27 @@ model will really see; see `probe.py`.
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Mapping
+import functools
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from sparkle_bench.judges import Question, Reply, Sees
-from sparkle_bench.judges.transport import Transport
+from sparkle_bench.judges.message import MESSAGE_FORM, PLAIN, Manner, Url, content, data_url, packed, stated
+from sparkle_bench.judges.pool import Pool, Post
+from sparkle_bench.judges.soft import TokenChoice
 from sparkle_bench.rubric import Rubric, reply_pattern
-from sparkle_bench.video import Clip, Pair, Sampling, Timing, decoder
+from sparkle_bench.video import Pair, Sampling, decoder
 
-SOURCE_LABEL = "Source video:"
-EDITED_LABEL = "Edited video:"
-MESSAGE_FORM = 1
-"""Changes with the way a question is put together."""
+__all__ = ["Clock", "Decoding", "Media", "OpenAIJudge", "Server", "content", "data_url", "published", "stated"]
 
 Media = Literal["frames", "mp4"]
 Clock = Literal["stated", "server", "unverified"]
 """Who says when the frames were taken: the request (`stated`), the server's own rule, or nobody can tell."""
+AUTHORS_WAIT = 3.0
+"""Seconds between tries in the authors' script."""
+ALTERNATIVES = 20
+"""Listed per token for expected marks; the most that the API allows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,15 +38,19 @@ class Decoding:
         temperature: 0 decodes greedily.
         again_temperature: When a reply could not be read and the question is put again.
         seed: Of the first repeat.
-        max_tokens: Longest reply.
+        max_tokens: Longest reply; None leaves it to the server.
         constrained: Whether the reply must follow the rubric's regular expression.
+        thinking: Whether a model that can think first shall; None leaves it as it is.
+        soft: Whether the probabilities of the marks' tokens are asked for.
     """
 
     temperature: float = 0.0
     again_temperature: float = 0.5
     seed: int = 42
-    max_tokens: int = 512
+    max_tokens: int | None = 512
     constrained: bool = False
+    thinking: bool | None = None
+    soft: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,12 +62,14 @@ class Server:
         root: The last part of the weights' address, as the server reports it.
         version: `vllm 0.11.0`, or None.
         max_model_len: Tokens of context, or None.
+        revision: The weights' commit, where we started the server ourselves or the user says so.
     """
 
     model: str
     root: str | None = None
     version: str | None = None
     max_model_len: int | None = None
+    revision: str | None = None
 
     @property
     def is_vllm(self) -> bool:
@@ -72,14 +81,26 @@ class Server:
 class OpenAIJudge:
     """A model behind an OpenAI-compatible chat endpoint, such as vLLM's."""
 
-    transport: Transport
+    pool: Pool
     server: Server
     rubric: Rubric
     decoding: Decoding
     sampling: Sampling | None
     clock: Clock
+    manner: Manner = PLAIN
     checked: bool = False
+    tokens: int = 0
+    trial: Callable[[], None] | None = None
     notes: tuple[str, ...] = ()
+
+    def prepare(self) -> None:
+        """Make sure, where looking at the server could not, that it takes a question with two clips.
+
+        Raises:
+            JudgeUnavailable: It does not.
+        """
+        if self.trial is not None:
+            self.trial()
 
     @property
     def sees(self) -> Sees:
@@ -96,10 +117,13 @@ class OpenAIJudge:
         """All that can change a verdict, except the prompt and the reader of replies."""
         return {
             "judge": "openai",
-            "model": _published(self.server.model),
+            "model": published(self.server.model),
             "root": self.server.root,
+            "revision": self.server.revision,
             "server": self.server.version,
+            "protocol": self.manner.protocol,
             "media": "mp4" if self.sampling is None else "frames",
+            "part": self.manner.part,
             "sampling": None if self.sampling is None else {**asdict(self.sampling), "decoder": decoder()},
             "clock": self.clock,
             "checked": self.checked,
@@ -114,36 +138,57 @@ class OpenAIJudge:
             RequestFailed: This question got no answer.
             JudgeUnavailable: The judge is out of reach.
         """
-        body = self.body(question)
-        answer = self.transport.post("/chat/completions", body, _wrong)
-        text: str = answer.data["choices"][0]["message"]["content"]
+        authors = self.manner.protocol == "authors"
+        answer = self.pool.post(
+            Post(
+                path="/chat/completions",
+                body=packed(functools.partial(self.body, question)),
+                check=_wrong,
+                tokens=self.tokens + (self.decoding.max_tokens or 0),
+                tries=question.left,
+                wait=AUTHORS_WAIT if authors else None,
+            )
+        )
+        choice = answer.data["choices"][0]
+        text: str = choice["message"]["content"]
         return Reply(
             text=text.encode("utf-8", "backslashreplace").decode(),  # half a surrogate pair is no text
             prompt_tokens=_tokens(answer.data, "prompt_tokens"),
             completion_tokens=_tokens(answer.data, "completion_tokens"),
             failures=answer.failures,
-            cut_off=answer.data["choices"][0].get("finish_reason") == "length",
+            cut_off=choice.get("finish_reason") == "length",
+            tokens=_choices(choice) if self.decoding.soft else (),
+            latency=round(answer.seconds, 3),
         )
 
-    def body(self, question: Question) -> dict[str, Any]:
-        """Return the request's JSON."""
-        again, pair = question.attempt > 0, question.pair
+    def body(self, question: Question, url: Url = data_url) -> dict[str, Any]:
+        """Return the request's JSON; `url` makes an address of a clip."""
+        again, pair = question.attempt > 0 and self.manner.protocol != "authors", question.pair
         assert pair is not None, "a judge that sees clips is shown a pair"
+        decoding = self.decoding
         body: dict[str, Any] = {
             "model": self.server.model,
-            "messages": [{"role": "user", "content": content(question.prompt, pair)}],
-            "temperature": self.decoding.again_temperature if again else self.decoding.temperature,
-            "seed": question.seed + 1000 * question.attempt,
-            "max_tokens": self.decoding.max_tokens,
+            "messages": [{"role": "user", "content": content(question.prompt, pair, self.manner, url)}],
+            "temperature": decoding.again_temperature if again else decoding.temperature,
+            "seed": question.seed + (1000 * question.attempt if again else 0),
         }
-        if self.decoding.constrained:
+        if decoding.max_tokens is not None:
+            body["max_tokens"] = decoding.max_tokens
+        if decoding.soft:
+            body |= {"logprobs": True, "top_logprobs": ALTERNATIVES}
+        if decoding.thinking is not None:
+            body["chat_template_kwargs"] = {"enable_thinking": decoding.thinking}
+        if decoding.constrained:
             body["structured_outputs"] = {"regex": reply_pattern(self.rubric)}
-        if self.clock == "stated" and pair.timing is not None:
-            body["media_io_kwargs"] = {"video": stated(pair.timing)}
-        return body
+        return body | self.media_options(pair)
+
+    def media_options(self, pair: Pair) -> dict[str, Any]:
+        """Return what tells vLLM when the frames were taken, if that may be stated."""
+        told = self.clock == "stated" and self.manner.part == "video_url" and pair.timing is not None
+        return {"media_io_kwargs": {"video": stated(pair.timing)}} if told and pair.timing else {}
 
 
-def _published(model: str) -> str:
+def published(model: str) -> str:
     """Return a model's name without the folders of the machine that serves it."""
     return model.rstrip("/").rsplit("/", 1)[-1] if model.startswith(("/", "~", ".")) else model
 
@@ -155,33 +200,23 @@ def _tokens(answer: Mapping[str, Any], name: str) -> int | None:
     return count if isinstance(count, int) else None
 
 
-def content(prompt: str, pair: Pair) -> list[dict[str, Any]]:
-    """Return the parts of the user message: the prompt, then both clips, each under its label."""
-    return [
-        {"type": "text", "text": prompt},
-        {"type": "text", "text": SOURCE_LABEL},
-        {"type": "video_url", "video_url": {"url": data_url(pair.before)}},
-        {"type": "text", "text": EDITED_LABEL},
-        {"type": "video_url", "video_url": {"url": data_url(pair.after)}},
-    ]
+def _choices(choice: Mapping[str, Any]) -> tuple[TokenChoice, ...]:
+    """Return the reply's tokens with their alternatives; none where the server gives none or in a form unknown here."""
+    try:
+        return tuple(
+            TokenChoice(
+                text=_token(token),
+                alternatives={_token(top): float(top["logprob"]) for top in (token, *token["top_logprobs"])},
+            )
+            for token in choice["logprobs"]["content"]
+        )
+    except (KeyError, TypeError, ValueError):
+        return ()
 
 
-def data_url(clip: Clip) -> str:
-    """Return a clip as a data URL: one file, or JPEG pictures separated by commas."""
-    return f"data:{clip.mime};base64," + ",".join(base64.b64encode(part).decode("ascii") for part in clip.parts)
-
-
-def stated(timing: Timing) -> dict[str, Any]:
-    """Return vLLM's media options that tell it when the frames were taken, and not to drop any.
-
-    Without them vLLM takes sent frames for one per second and keeps the first 32.
-    """
-    return {
-        "num_frames": -1,
-        "fps": timing.fps,
-        "frames_indices": list(timing.indices),
-        "total_num_frames": timing.total,
-    }
+def _token(token: Mapping[str, Any]) -> str:
+    data = token.get("bytes")
+    return bytes(data).decode("utf-8", "surrogateescape") if data else str(token["token"])
 
 
 def _wrong(answer: Mapping[str, Any]) -> str | None:

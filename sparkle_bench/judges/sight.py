@@ -8,7 +8,7 @@ will see: the frames that arrived and, for Qwen3-VL, the time labels. Both are c
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,8 @@ import httpx
 
 from sparkle_bench.errors import JudgeUnavailable, listed
 from sparkle_bench.judges import made_up
-from sparkle_bench.judges.openai import Clock, Decoding, Media, Server, content, stated
+from sparkle_bench.judges.message import Manner, Part, Protocol, content
+from sparkle_bench.judges.openai import Clock, Decoding, Media, Server, stated
 from sparkle_bench.judges.transport import Transport, json_of, message
 from sparkle_bench.prompts import Prompt
 from sparkle_bench.video import Pair, Sampling
@@ -48,6 +49,12 @@ class Options:
         constrain: Force the reply's form; None for where the server offers it.
         server_clock: Accept time labels made by the server's own rule.
         seed: Of the first repeat.
+        protocol: Whose way of asking.
+        part: What a clip is called in the message; None for what the server takes.
+        max_tokens: Longest reply; None leaves it to the server.
+        thinking: Whether a model that can think first shall; None leaves it as it is.
+        soft: Ask for the probabilities of the marks.
+        revision: The weights' commit, where it is known.
     """
 
     model: str | None = None
@@ -57,6 +64,12 @@ class Options:
     constrain: bool | None = None
     server_clock: bool = False
     seed: int = 42
+    protocol: Protocol = "sparkle-bench"
+    part: Part | None = None
+    max_tokens: int | None = 512
+    thinking: bool | None = None
+    soft: bool = False
+    revision: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +81,7 @@ class Setting:
     prompt: Prompt
     decoding: Decoding
     options: Options
+    manner: Manner
 
     @property
     def judge(self) -> str:
@@ -90,12 +104,16 @@ class Seen:
         sampling: How clips become pictures; None for whole files.
         clock: Who says when the frames were taken.
         checked: Whether `/tokenize` showed that all frames arrive.
+        tokens: Of a typical question; 0 where that is unknown.
+        trial: Puts a question of no weight, where nothing else shows whether the server takes two clips.
         notes: What a board's reader must know.
     """
 
     sampling: Sampling | None
     clock: Clock
     checked: bool = False
+    tokens: int = 0
+    trial: Callable[[], None] | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -106,8 +124,14 @@ def look(setting: Setting) -> Seen:
         JudgeUnavailable: It will not; the message says why, and the cure.
     """
     if setting.options.media == "mp4":
-        _ask_once(setting, made_up.files())
-        return Seen(sampling=None, clock=setting.clock, notes=(WHOLE_FILES,))
+        return Seen(
+            sampling=None,
+            clock=setting.clock,
+            trial=lambda: _ask_once(setting, made_up.files()),
+            notes=(WHOLE_FILES,),
+        )
+    if setting.manner.part == "image_url":
+        return _unchecked(setting, _factors(setting.server)[0])
     views: list[_View] = []
     for factor in _factors(setting.server):
         view = _view(setting, factor)
@@ -206,6 +230,8 @@ def expected_times(pair: Pair) -> list[float]:
 
 def _refusal(setting: Setting, response: httpx.Response) -> str:
     words = setting.transport.redact(message(response))
+    if response.status_code == 404:
+        return f"{setting.judge} does not know the model or path (404: {words}); --judge-url usually ends in /v1"
     if "media_io_kwargs" in words or FLAG in words:
         return (
             f"{setting.judge} does not let a request state when frames were taken, so motion would look too slow; start "
@@ -223,16 +249,16 @@ def _refusal(setting: Setting, response: httpx.Response) -> str:
 def _checked(setting: Setting, view: _View) -> Seen:
     _check_length(setting, view)
     if view.pads == 0:  # not a Qwen-VL: its video tokens have another name
-        return Seen(sampling=view.sampling, clock=setting.clock, notes=(UNVERIFIED,))
+        return Seen(sampling=view.sampling, clock=setting.clock, tokens=view.count, notes=(UNVERIFIED,))
     _check_frames(setting, view)
     if setting.options.server_clock:
-        return Seen(sampling=view.sampling, clock="server", checked=True, notes=(SERVER_CLOCK,))
+        return Seen(sampling=view.sampling, clock="server", checked=True, tokens=view.count, notes=(SERVER_CLOCK,))
     _check_times(setting, view)
-    return Seen(sampling=view.sampling, clock="stated", checked=True)
+    return Seen(sampling=view.sampling, clock="stated", checked=True, tokens=view.count)
 
 
 def _check_length(setting: Setting, view: _View) -> None:
-    needed, length = view.count + setting.decoding.max_tokens, setting.server.max_model_len
+    needed, length = view.count + (setting.decoding.max_tokens or 0), setting.server.max_model_len
     if length is not None and needed > length:
         raise JudgeUnavailable(
             f"a question takes about {needed} tokens, {setting.judge} has a context of {length}; start it with a longer "
@@ -277,19 +303,23 @@ def _unchecked(setting: Setting, factor: int) -> Seen:
             f"{setting.judge} may keep only {SAFE_FRAMES} frames and cannot be asked; use --frames {SAFE_FRAMES}"
         )
     sampling = _sampling(setting, factor)
-    _ask_once(setting, made_up.frames(sampling))
-    return Seen(sampling=sampling, clock=setting.clock, notes=(UNVERIFIED,))
+    return Seen(
+        sampling=sampling,
+        clock=setting.clock,
+        trial=lambda: _ask_once(setting, made_up.frames(sampling)),
+        notes=(UNVERIFIED,),
+    )
 
 
 def _ask_once(setting: Setting, pair: Pair) -> None:
     """Put a question of no weight, to see whether the server takes it."""
     body: dict[str, Any] = {
         "model": setting.server.model,
-        "messages": [{"role": "user", "content": content("Answer with one word.", pair)}],
+        "messages": [{"role": "user", "content": content("Answer with one word.", pair, setting.manner)}],
         "max_tokens": 8,
         "temperature": 0.0,
     }
-    if pair.timing is not None and setting.clock == "stated":
+    if pair.timing is not None and setting.clock == "stated" and setting.manner.part == "video_url":
         body["media_io_kwargs"] = {"video": stated(pair.timing)}
     response = setting.transport.post_plain("/chat/completions", body)
     if response.status_code != 200:

@@ -1,8 +1,10 @@
-"""One HTTP request to a judge's server: bounded retries with backoff, and what each kind of trouble means.
+"""One HTTP request to a judge's server, and what each kind of trouble means; `pool.py` decides what to do about it.
 
-- No connection after all tries, or a refused key (401, 403): `JudgeUnavailable`; so is an unknown model or path (404).
-- 408, 425, 429, 5xx, a time-out, a cut-off or empty answer: tried again, `Retry-After` honoured; then `RequestFailed`.
+- A refused key (401, 403): `JudgeUnavailable`; so is an unknown model or path (404).
+- No connection, 408, 425, 429, 5xx, a time-out, a cut-off or empty answer: `Again`, with the seconds of `Retry-After`.
 - Any other 4xx: `RequestFailed` at once; the same request would be refused again.
+
+An address at Azure takes the key in a header of its own and keeps its `api-version`.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 import email.utils
 import random
 import re
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -21,34 +24,37 @@ import httpx
 from sparkle_bench.errors import JudgeUnavailable, RequestFailed, one_line
 
 TRIES = 6
-UNREACHABLE_TRIES = 4
 FIRST_WAIT = 1.0
 LONGEST_WAIT = 30.0
 LONGEST_RETRY_AFTER = 120.0
 LONGEST_ANSWER = 64 << 20
 PROBE_TRIES = 4
 RETRIED = frozenset({408, 425, 429, *range(500, 600)})
+BUSY = frozenset({408, 429, 503, 504, 529})
+"""Statuses that speak of too much work, not of something broken."""
+LOOK_SECONDS = 10.0
 USER_AGENT = "sparkle-bench"
 
 
-class _Again(Exception):
-    """This try failed, another may succeed."""
+class Again(Exception):
+    """This try failed, another may succeed.
 
-    def __init__(self, message: str, *, wait: float | None = None, unreachable: bool = False) -> None:
+    Attributes:
+        wait: Seconds that the server asks to wait, or None.
+        unreachable: Whether there was no connection at all.
+        busy: Whether the server has too much to do.
+    """
+
+    def __init__(
+        self, message: str, *, wait: float | None = None, unreachable: bool = False, busy: bool = False
+    ) -> None:
         super().__init__(message)
         self.wait = wait
         self.unreachable = unreachable
+        self.busy = busy
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """A JSON answer, and one line for every try that failed before it."""
-
-    data: dict[str, Any]
-    failures: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Transport:
     """A server's address and how to speak to it. Safe to use from many threads.
 
@@ -65,18 +71,27 @@ class Transport:
     timeout: float = 300.0
     tries: int = TRIES
     sleep: Callable[[float], None] = time.sleep
-    _client: httpx.Client = field(init=False, repr=False)
+    _own: threading.local = field(init=False, repr=False, default_factory=threading.local)
+    _opened: list[httpx.Client] = field(init=False, repr=False, default_factory=list)
 
-    def __post_init__(self) -> None:
-        headers = {"User-Agent": USER_AGENT} | ({"Authorization": f"Bearer {self.api_key}"} if self.api_key else {})
-        limits = httpx.Limits(max_connections=None, max_keepalive_connections=64)
+    @property
+    def _client(self) -> httpx.Client:
+        """The thread's own client: threads that share one wait for its lock a good part of the time."""
+        client: httpx.Client | None = getattr(self._own, "client", None)
+        if client is None:
+            client = self._own.client = self._connected()
+            self._opened.append(client)
+        return client
+
+    def _connected(self) -> httpx.Client:
+        headers = {"User-Agent": USER_AGENT} | _key_header(self.url, self.api_key)
         timeout = httpx.Timeout(self.timeout, connect=min(10.0, self.timeout))
-        client = httpx.Client(headers=headers, timeout=timeout, limits=limits, trust_env=not _is_loopback(self.url))
-        object.__setattr__(self, "_client", client)
+        return httpx.Client(headers=headers, timeout=timeout, trust_env=not _is_loopback(self.url))
 
     def close(self) -> None:
         """Hang up."""
-        self._client.close()
+        while self._opened:
+            self._opened.pop().close()
 
     @property
     def shown(self) -> str:
@@ -86,8 +101,9 @@ class Transport:
 
     def address(self, path: str, *, root: bool = False) -> str:
         """Return the URL of an endpoint under the API's base, or beside its `/v1` when `root` is set."""
-        base = self.url.rstrip("/")
-        return f"{base.removesuffix('/v1') if root else base}{path}"
+        parts = urlsplit(self.url)
+        base = parts.path.rstrip("/")
+        return urlunsplit(parts._replace(path=f"{base.removesuffix('/v1') if root else base}{path}"))
 
     def redact(self, text: object) -> str:
         """Return text on one line, with the key and the address's password blotted out."""
@@ -119,7 +135,7 @@ class Transport:
             if response.status_code not in RETRIED:
                 return response
             if attempt + 1 < PROBE_TRIES:
-                self.sleep(_wait(attempt, retry_after(response)))
+                self.sleep(wait_before(attempt, retry_after(response)))
         raise JudgeUnavailable(
             f"the judge at {self.shown} is busy or not ready ({response.status_code}: {self.redact(message(response))}); "
             "wait and run again"
@@ -134,10 +150,13 @@ class Transport:
                 f"no judge answers at {self.shown} ({reason}); start the server, or correct --judge-url"
             ) from error
 
-    def _exchange(self, method: str, url: str, body: dict[str, Any] | None) -> httpx.Response:
+    def _exchange(self, method: str, url: str, body: dict[str, Any] | bytes | None) -> httpx.Response:
         """Send, and receive the answer's body within the time limit as a whole; httpx's own limits each single read."""
         deadline = time.monotonic() + self.timeout
-        with self._client.stream(method, url, json=body) as response:
+        sent: dict[str, Any] = {"json": body}
+        if isinstance(body, bytes):
+            sent = {"content": body, "headers": {"Content-Type": "application/json"}}
+        with self._client.stream(method, url, **sent) as response:
             content = bytearray()
             for chunk in response.iter_bytes():
                 content += chunk
@@ -147,41 +166,35 @@ class Transport:
                     raise httpx.ReadError(f"the answer is longer than {LONGEST_ANSWER} bytes")
             return httpx.Response(response.status_code, headers=_plain(response.headers), content=bytes(content))
 
-    def post(self, path: str, body: dict[str, Any], check: Callable[[dict[str, Any]], str | None]) -> Answer:
-        """POST with bounded retries.
+    def trouble(self) -> str | None:
+        """Look whether the server answers, without patience; return what is wrong, or None."""
+        try:
+            response = self._client.get(self.address("/models"), timeout=min(LOOK_SECONDS, self.timeout))
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+            return f"no connection ({self.redact(error) or type(error).__name__})"
+        return f"{response.status_code}: {self.redact(message(response))}" if response.status_code in RETRIED else None
+
+    def attempt(self, path: str, body: bytes, check: Callable[[dict[str, Any]], str | None]) -> dict[str, Any]:
+        """POST once.
 
         Args:
             path: Endpoint under the base.
-            body: JSON data.
+            body: JSON, encoded.
             check: Says what is wrong with an answer, or None.
 
         Raises:
-            RequestFailed: As the module says; `failures` holds a line for every try.
+            Again: As the module says.
+            RequestFailed: As the module says.
             JudgeUnavailable: As the module says.
         """
-        failures: list[str] = []
-        for attempt in range(self.tries):
-            try:
-                return Answer(data=self._try(path, body, check), failures=tuple(failures))
-            except _Again as trouble:
-                failures.append(str(trouble))
-                if trouble.unreachable and attempt + 1 >= min(UNREACHABLE_TRIES, self.tries):
-                    raise JudgeUnavailable(
-                        f"the judge at {self.shown} is gone: {trouble}; start it and run again"
-                    ) from None
-                if attempt + 1 < self.tries:
-                    self.sleep(_wait(attempt, trouble.wait))
-        raise RequestFailed(f"no answer in {self.tries} tries; the last: {failures[-1]}", failures=tuple(failures))
-
-    def _try(self, path: str, body: dict[str, Any], check: Callable[[dict[str, Any]], str | None]) -> dict[str, Any]:
         try:
             response = self._exchange("POST", self.address(path), body)
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-            raise _Again(f"no connection ({self.redact(error)})", unreachable=True) from error
+            raise Again(f"no connection ({self.redact(error)})", unreachable=True) from error
         except httpx.TimeoutException as error:
-            raise _Again(f"no answer within {self.timeout:g} s") from error
+            raise Again(f"no answer within {self.timeout:g} s", busy=True) from error
         except httpx.HTTPError as error:
-            raise _Again(f"the connection broke ({self.redact(error) or type(error).__name__})") from error
+            raise Again(f"the connection broke ({self.redact(error) or type(error).__name__})") from error
         if response.status_code != 200:
             self._refuse(response)
         try:
@@ -190,7 +203,7 @@ class Transport:
         except ValueError:
             data, wrong = {}, "the answer is not JSON"
         if wrong:
-            raise _Again(self.redact(wrong))
+            raise Again(self.redact(wrong))
         return dict(data)
 
     def _refuse(self, response: httpx.Response) -> None:
@@ -206,7 +219,7 @@ class Transport:
             where = self.redact(response.headers.get("Location", "nowhere"))
             raise JudgeUnavailable(f"the judge at {self.shown} has moved ({status}: {where}); correct --judge-url")
         if status in RETRIED:
-            raise _Again(f"{status}: {words}", wait=retry_after(response))
+            raise Again(f"{status}: {words}", wait=retry_after(response), busy=status in BUSY)
         raise RequestFailed(
             f"the judge refused the request ({status}: {words})", failures=(f"{status}: {words}",), systemic=False
         )
@@ -219,6 +232,14 @@ def _plain(headers: httpx.Headers) -> dict[str, str]:
         for name, value in headers.items()
         if name not in ("content-encoding", "content-length", "transfer-encoding")
     }
+
+
+def _key_header(url: str, key: str | None) -> dict[str, str]:
+    """Return the header that carries the key."""
+    if not key:
+        return {}
+    host = urlsplit(url).hostname or ""
+    return {"api-key": key} if host.endswith(".azure.com") else {"Authorization": f"Bearer {key}"}
 
 
 def _is_loopback(url: str) -> bool:
@@ -262,7 +283,12 @@ def retry_after(response: httpx.Response) -> float | None:
     return min(max(0.0, seconds), LONGEST_RETRY_AFTER) if seconds == seconds else None
 
 
-def _wait(attempt: int, asked: float | None) -> float:
-    """Return seconds to wait: what the server asked for, else exponential backoff; both with jitter on top."""
+def wait_before(attempt: int, asked: float | None) -> float:
+    """Return seconds to wait before the next try: what the server asked for, else exponential backoff, both with jitter.
+
+    Args:
+        attempt: Tries that failed before the last one.
+        asked: Seconds that the server asked for, or None.
+    """
     backoff = min(FIRST_WAIT * 2.0**attempt, LONGEST_WAIT)
     return (backoff * random.uniform(0.5, 1.0)) if asked is None else asked + random.uniform(0.0, 0.5)

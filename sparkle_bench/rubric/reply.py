@@ -19,6 +19,8 @@ from sparkle_bench.rubric import structured
 from sparkle_bench.rubric.mark import has_number, is_remark, read_mark
 from sparkle_bench.rubric.scale import Dimension, Rubric, Scores, check, in_range
 
+READER = 1
+"""Changes whenever a reply may be read otherwise than before."""
 LONGEST_REPLY = 100_000
 _THINKING = re.compile(r"<think(?:ing)?>.*?(?:</think(?:ing)?>|\Z)", re.DOTALL | re.IGNORECASE)
 _TAG = re.compile(r"</?[A-Za-z|][^<>\n]{0,24}>|\\boxed(?=\{)")
@@ -162,6 +164,23 @@ def _end(pattern: re.Pattern[str], text: str) -> int:
     """Return where a match at the start of `text` ends, or 0."""
     match = pattern.match(text)
     return match.end() if match else 0
+
+
+_DIGIT_AFTER = re.compile(r"[ \t*_`\"'(\[]*(\d)(?!\d|[.,]\d)")
+
+
+def mark_places(reply: str, rubric: Rubric) -> dict[str, int]:
+    """Return, by dimension key, where the one digit stands that follows the dimension's last label and separator.
+
+    Dimensions whose mark stands otherwise are left out. The digit need not be what `parse` reads; compare.
+    """
+    found = {}
+    for dimension in rubric.dimensions:
+        places = [place for place in _places(reply, dimension) if place["separator"].strip()]
+        digit = _DIGIT_AFTER.match(reply, places[-1].end()) if places else None
+        if digit is not None:
+            found[dimension.key] = digit.start(1)
+    return found
 
 
 def parse_strict(reply: str, rubric: Rubric) -> Scores:

@@ -37,7 +37,7 @@ def _tasks(work: Work) -> list[tuple[Sample, Edit]]:
     tasks = []
     for sample in work.samples:
         edit = edits.get(sample.id)
-        if edit is None or edit.sha256 is None:
+        if edit is None or edit.sha256 is None or not edit.here:
             continue
         known = earlier.get((sample.id, edit.sha256))
         if known is None or not known.ok or known.version != signals.VERSION:
