@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING, Any
 
+from sparkle_bench.disk import Hashes
+from sparkle_bench.disk import file_sha256 as file_sha256
 from sparkle_bench.errors import BenchmarkError, listed, one_line
 from sparkle_bench.records import Sample, to_json
 
@@ -94,10 +96,16 @@ def digest(samples: Iterable[Sample]) -> str:
     return hashlib.sha256("\n".join(rows).encode()).hexdigest()
 
 
-def load(root: Path, *, name: str = NAME, themes: Iterable[str] = THEMES) -> Benchmark:
+def load(root: Path, *, name: str = NAME, themes: Iterable[str] = THEMES, hashes: Hashes | None = None) -> Benchmark:
     """Read Sparkle-Bench, whole or in part, from its folder.
 
     A theme of which neither file is there is left out, and the benchmark counts as partial.
+
+    Args:
+        root: Its folder.
+        name: Also the rubric's name.
+        themes: Which themes it may hold.
+        hashes: What is remembered of the source files' hashes; None hashes all.
 
     Raises:
         BenchmarkError: The folder, a file, a column or an id is missing, an id stands twice, a path leaves the folder,
@@ -115,10 +123,10 @@ def load(root: Path, *, name: str = NAME, themes: Iterable[str] = THEMES) -> Ben
         "source videos that are missing", [s["source"] for s in samples if not (root / s["source"]).is_file()], root
     )
     with ThreadPoolExecutor(4) as pool:
-        hashes = pool.map(lambda s: file_sha256(root / s["source"]), samples)
-        return Benchmark(
-            name=name, samples=tuple(Sample(**s, sha256=h, root=root) for s, h in zip(samples, hashes, strict=True))
-        )
+        found = list(pool.map((hashes or Hashes()).of, [root / sample["source"] for sample in samples]))
+    return Benchmark(
+        name=name, samples=tuple(Sample(**s, sha256=h, root=root) for s, h in zip(samples, found, strict=True))
+    )
 
 
 def _load_theme(root: Path, name: str, theme: str) -> list[dict[str, str]]:
@@ -226,15 +234,6 @@ def _can_be_a_path(subtheme: str, scene: str, sample_id: str) -> bool:
     except UnicodeEncodeError:
         return False
     return is_inside(f"{subtheme}/{scene}/{sample_id}") and max(map(len, parts)) <= LONGEST_NAME
-
-
-def file_sha256(path: Path) -> str:
-    """Return the file's hash (sha256, hexadecimal)."""
-    with path.open("rb") as file:
-        value = hashlib.sha256()
-        while block := file.read(1 << 20):
-            value.update(block)
-    return value.hexdigest()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,9 +1,13 @@
-"""Files written whole or not at all, lines appended one by one and synced, and locks."""
+"""Files written whole or not at all, lines appended one by one and synced, locks, and the hashes of files."""
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import json
 import os
+import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -153,3 +157,94 @@ def _whole_bytes(path: Path) -> int:
                 return start + found + 1
             end = start
     return 0
+
+
+def file_sha256(path: Path) -> str:
+    """Return the file's hash (sha256, hexadecimal)."""
+    with path.open("rb") as file:
+        value = hashlib.sha256()
+        while block := file.read(1 << 20):
+            value.update(block)
+    return value.hexdigest()
+
+
+SETTLED_NS = 2_000_000_000
+"""A file that was touched less than so long before it was hashed may change again without its times telling."""
+MOST_HASHES = 200_000
+
+
+class Hashes:
+    """Hashes of files, remembered from run to run for as long as the file system says that a file is untouched.
+
+    A file is the same if its size, both its times, its device and its inode are. Nobody can set back the time of the last
+    change (`ctime`), so a file of the same size with its `mtime` set back is noticed. As in git's index, what was touched
+    within the last two seconds is not remembered. A memory that is missing, damaged or cannot be written costs time alone.
+    Paths stand in it hashed, since results are for publishing.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        """Take up what is remembered.
+
+        Args:
+            path: The memory's file; None remembers for this process alone.
+        """
+        self._path = path
+        self._known = {} if path is None else _remembered(path)
+        self._new: dict[str, list[int | str]] = {}
+        self._lock = threading.Lock()
+
+    def of(self, path: Path) -> str:
+        """Return a file's hash (sha256, hexadecimal). Safe to call from many threads.
+
+        Raises:
+            OSError: It cannot be read.
+        """
+        name, stamp = hashlib.sha256(os.fsencode(path.absolute())).hexdigest()[:32], _stamp(path)
+        with self._lock:
+            known = self._new.get(name) or self._known.get(name)
+        if known is not None and known[:-1] == stamp:
+            return str(known[-1])
+        begun = time.time_ns()
+        value = file_sha256(path)
+        if _stamp(path) == stamp and max(stamp[1], stamp[2]) + SETTLED_NS <= begun:
+            with self._lock:
+                self._new[name] = [*stamp, value]
+        return value
+
+    def save(self) -> None:
+        """Write down what was learnt, beside what others wrote meanwhile, where there are results already."""
+        with self._lock:
+            learnt = dict(self._new)
+        if self._path is None or not learnt or not self._path.parent.parent.is_dir():
+            return
+        known = _remembered(self._path) | learnt
+        content = json.dumps(known if len(known) <= MOST_HASHES else learnt, separators=(",", ":"))
+        temporary = self._path.with_name(f".{self._path.name}.{os.getpid()}.tmp")
+        try:
+            self._path.parent.mkdir(exist_ok=True)
+            temporary.write_text(content, encoding="ascii")
+            temporary.replace(self._path)
+        except OSError:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+
+
+def _stamp(path: Path) -> list[int]:
+    """Return what changes with a file: size, both times in nanoseconds, device and inode."""
+    found = path.stat()
+    return [found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_dev, found.st_ino]
+
+
+def _remembered(path: Path) -> dict[str, list[int | str]]:
+    """Return what a memory holds; nothing if any of it is odd."""
+    try:
+        data = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return data if isinstance(data, dict) and all(map(_is_entry, data.values())) else {}
+
+
+def _is_entry(value: object) -> bool:
+    if not (isinstance(value, list) and len(value) == 6 and isinstance(value[-1], str) and len(value[-1]) == 64):
+        return False
+    return all(type(number) is int for number in value[:-1])

@@ -7,6 +7,7 @@ Nothing in a board depends on the clock: unchanged results give the same bytes.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -19,6 +20,7 @@ from sparkle_bench.errors import PromptError, StoreError
 from sparkle_bench.rubric import Rubric, rubric_from_data
 from sparkle_bench.scoring import Evidence, Summary, counted, score_table, summarise
 from sparkle_bench.signals.request import load_rules
+from sparkle_bench.stats import Agreement, noise, repeated
 from sparkle_bench.store import Store
 
 if TYPE_CHECKING:
@@ -43,6 +45,8 @@ class Entry:
         model: The result's name.
         summary: Its numbers.
         audit: Where the judge and the measured signals contradict each other; None if nothing was measured.
+        units: Raw marks of the edits judged more than once, by dimension key.
+        noise: How far these agree, by dimension key; empty if none was.
         run: Its `run.json`.
         judge: Its `judge.json`.
     """
@@ -50,6 +54,8 @@ class Entry:
     model: str
     summary: Summary
     audit: Audit | None
+    units: Mapping[str, Sequence[Sequence[int]]]
+    noise: Mapping[str, Agreement]
     run: Mapping[str, Any]
     judge: Mapping[str, Any]
 
@@ -96,6 +102,14 @@ class Board:
     judge: Mapping[str, Any]
     version: Mapping[str, Any]
 
+    @property
+    def noise(self) -> dict[str, Agreement]:
+        """The judge's own noise, by dimension key, over all edits on the board that it judged more than once."""
+        units = {
+            key: [marks for row in self.rows for marks in row.entry.units.get(key, ())] for key in self.rubric.keys
+        }
+        return noise(units, self.rubric)
+
 
 def rebuild(results: Store) -> list[Board]:
     """Write every board that `results/` holds, and each result's `scores.csv`; remove boards of results that are gone.
@@ -135,6 +149,7 @@ def read_entry(results: Store, model: str, judge_key: str) -> Entry:
         known = evidence(results, model, judge_key, judge)
         table = score_table(known, rubric)
         summary = summarise(table, rubric)
+        units = repeated(counted(known), rubric)
         audited = _audit(results, model, known, benchmark=str(run["benchmark"]["name"]))
     except (PromptError, StoreError) as error:
         raise StoreError(f"results/{model} cannot be scored: {error}") from error
@@ -142,7 +157,8 @@ def read_entry(results: Store, model: str, judge_key: str) -> Entry:
     disk.write(folder / "scores.csv", table.to_csv(index=False).encode())
     if audited is not None:
         disk.write(folder / "flags.csv", _flags_csv(audited))
-    return Entry(model=model, summary=summary, audit=audited, run=run, judge=judge)
+    agreement = noise(units, rubric)
+    return Entry(model=model, summary=summary, audit=audited, units=units, noise=agreement, run=run, judge=judge)
 
 
 def _audit(results: Store, model: str, known: Evidence, *, benchmark: str) -> Audit | None:
@@ -303,6 +319,7 @@ def to_json(board: Board) -> str:
         "judge": board.judge,
         "dimensions": _labels(board),
         "themes": list(board.themes),
+        "noise": _noise(board.noise),
     }
     rows = [row_values(board, row) for row in board.rows]
     return json.dumps({**head, "rows": rows}, indent=2, ensure_ascii=False) + "\n"
@@ -313,7 +330,20 @@ def row_values(board: Board, row: Row) -> dict[str, Any]:
     summary = row.entry.summary
     cells = {"overall": summary.overall, **summary.dimensions, **summary.themes}
     bounds = {name: [round(b.low, DIGITS), round(b.high, DIGITS)] for name, b in cells.items()}
-    return {**_values(board, row), "bounds": bounds, "editor": row.entry.run["editor"]}
+    return {
+        **_values(board, row),
+        "bounds": bounds,
+        "noise": _noise(row.entry.noise),
+        "usage": row.entry.judge.get("usage"),
+        "editor": row.entry.run["editor"],
+    }
+
+
+def _noise(found: Mapping[str, Agreement]) -> dict[str, dict[str, float | None]]:
+    return {
+        key: {name: _number(value) for name, value in dataclasses.asdict(agreement).items()}
+        for key, agreement in found.items()
+    }
 
 
 def _labels(board: Board) -> dict[str, str]:

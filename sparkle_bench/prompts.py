@@ -7,6 +7,7 @@ inserted verbatim, whatever braces or verdicts it contains.
 
 from __future__ import annotations
 
+import ast
 import functools
 import hashlib
 import sys
@@ -123,14 +124,32 @@ def load_rubric(path: Path) -> Rubric:
 
 
 def load_prompt(benchmark: str, *, root: Path, template: Path | None = None) -> Prompt:
-    """Load a benchmark's rubric and its template, or the user's own template.
+    """Load a benchmark's rubric and its template, or the user's own template or script that holds one.
 
     Raises:
         PromptError: A file is missing or malformed, or the template leaves the instruction out.
     """
     where = folder(benchmark, root)
     file = template or where / TEMPLATE
-    return Prompt(text=_read(file), rubric=load_rubric(where / RUBRIC), name=file.name)
+    text = _in_script(file) if file.suffix == ".py" else _read(file)
+    return Prompt(text=text, rubric=load_rubric(where / RUBRIC), name=file.name)
+
+
+def _in_script(path: Path) -> str:
+    """Return the prompt in a script such as the benchmark authors': its one text constant with `{edit_prompt}` in it.
+
+    The script is read, never run.
+    """
+    try:
+        nodes = list(ast.walk(ast.parse(_read(path))))
+    except (SyntaxError, ValueError, RecursionError) as error:
+        raise PromptError(f"{path} is no Python script: {one_line(error)}") from error
+    texts = {
+        n.value for n in nodes if isinstance(n, ast.Constant) and isinstance(n.value, str) and PLACEHOLDER in n.value
+    }
+    if len(texts) != 1:
+        raise PromptError(f"{path} holds {len(texts)} texts with {PLACEHOLDER}; one is needed")
+    return texts.pop()
 
 
 def _read(path: Path) -> str:

@@ -240,6 +240,21 @@ class Store:
             yield
 
 
+def read_judged(path: Path) -> tuple[dict[str, Any] | None, list[Judgment]]:
+    """Return the `judge.json` (or None) and all judgments of one judge, wherever they lie.
+
+    Args:
+        path: A `judgments.jsonl`, or the folder that holds one.
+
+    Raises:
+        StoreError: There is no such file, or one is damaged.
+    """
+    lines = path / "judgments.jsonl" if path.is_dir() else path
+    if not lines.is_file():
+        raise StoreError(f"no judgments at {lines}; name a judgments.jsonl or the folder that holds one")
+    return disk.read_json(lines.parent / "judge.json"), list(disk.read_lines(lines, judgment_from_json))
+
+
 def _named(name: str) -> str:
     """Return a name if it can be a folder's."""
     if not NAME.fullmatch(name):

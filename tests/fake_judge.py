@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import socket
+import struct
 import threading
 import time
 from collections import deque
@@ -41,7 +43,10 @@ class Answer:
     headers: dict[str, str] = field(default_factory=dict)
     delay: float = 0.0
     cut_off: bool = False
+    reset: bool = False
     drip: float = 0.0
+    usage: tuple[int, int] | None = (1000, 60)
+    logprobs: list[dict[str, Any]] | None = None
 
     def content(self) -> bytes:
         if self.body is not None:
@@ -49,8 +54,15 @@ class Answer:
         if self.status != 200:
             return json.dumps({"error": {"message": self.text or f"status {self.status}"}}).encode()
         reply = verdict(4, 3, 5, 2, 4, 4) if self.text is None else self.text
-        usage = {"prompt_tokens": 1000, "completion_tokens": 60}
-        return json.dumps({"choices": [{"message": {"content": reply}}], "usage": usage}).encode()
+        choice: dict[str, Any] = {"message": {"content": reply}}
+        if self.logprobs is not None:
+            choice["logprobs"] = {"content": self.logprobs}
+        answer: dict[str, Any] = {"choices": [choice]}
+        if self.usage is not None:
+            prompt, completion = self.usage
+            total = prompt + completion
+            answer["usage"] = {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": total}
+        return json.dumps(answer).encode()
 
 
 @dataclass(kw_only=True)
@@ -72,6 +84,9 @@ class FakeJudge:
         context: Tokens the model takes.
         tokenized: What `/tokenize` answers, whatever it is asked.
         busy: So many requests are answered with `busy_status` first.
+        paths: What was asked for, in order.
+        version: The server's version.
+        most_on_their_way: So many chat requests at once, at most, so far.
     """
 
     models: tuple[str, ...] = ("tiny-judge",)
@@ -91,10 +106,14 @@ class FakeJudge:
     busy: int = 0
     busy_status: int = 503
     lock: threading.Lock = field(default_factory=threading.Lock)
+    paths: list[str] = field(default_factory=list)
+    version: str = "0.0.fake"
+    on_their_way: int = 0
+    most_on_their_way: int = 0
     url: str = ""
 
     def chat(self, body: dict[str, Any]) -> Answer:
-        if body.get("max_tokens") == 8:  # the start-up question
+        if body.get("max_tokens") == 8:  # the trial question
             return Answer(text="grey")
         with self.lock:
             self.requests.append(body)
@@ -158,7 +177,7 @@ class _Handler(BaseHTTPRequestHandler):
         if self.path == "/v1/models":
             self._send(self.fake.models_card())
         elif self.path == "/version" and self.fake.owned_by == "vllm":
-            self._send(Answer(body=b'{"version": "0.0.fake"}'))
+            self._send(Answer(body=json.dumps({"version": self.fake.version}).encode()))
         else:
             self._send(Answer(status=404, text="Not Found"))
 
@@ -170,11 +189,22 @@ class _Handler(BaseHTTPRequestHandler):
             if body["model"] not in self.fake.models:
                 self._send(Answer(status=404, text=f"The model `{body['model']}` does not exist."))
                 return
-            self._send(self.fake.chat(body))
+            self._chat(body)
         elif self.path == "/tokenize" and self.fake.tokenize:
             self._send(self.fake.tokenized or self.fake.tokens(body))
         else:
             self._send(Answer(status=404, text="Not Found"))
+
+    def _chat(self, body: dict[str, Any]) -> None:
+        fake = self.fake
+        with fake.lock:
+            fake.on_their_way += 1
+            fake.most_on_their_way = max(fake.most_on_their_way, fake.on_their_way)
+        try:
+            self._send(fake.chat(body))
+        finally:
+            with fake.lock:
+                fake.on_their_way -= 1
 
     def _allowed(self) -> bool:
         if self.fake.busy > 0:
@@ -182,13 +212,19 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(Answer(status=self.fake.busy_status, text="loading"))
             return False
         sent = self.headers.get("Authorization", "")
-        if self.fake.key is None or sent == f"Bearer {self.fake.key}":
+        self.fake.paths.append(self.path)
+        if self.fake.key is None or self.fake.key in (sent.removeprefix("Bearer "), self.headers.get("api-key")):
             return True
         self._send(Answer(status=401, text=f"Incorrect API key provided: {re.sub('^Bearer ', '', sent)}"))
         return False
 
     def _send(self, answer: Answer) -> None:
         time.sleep(answer.delay)
+        if answer.reset:
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self.close_connection = True
+            self.connection.close()
+            return
         content = answer.content()
         self.send_response(answer.status)
         self.send_header("Content-Type", "application/json")

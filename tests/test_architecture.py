@@ -44,6 +44,7 @@ LAYERS: dict[str, int] = {
     "plots": 8,
     "report": 8,
     "doctor": 8,
+    "exchange": 8,
     "demo": 9,
     "cli": 10,
     "__main__": 11,

@@ -134,7 +134,11 @@ def test_with_a_real_judge_it_is_a_check_of_that_judge(demo_run: DemoRun, tmp_pa
             "demo", "--root", root, "--judge-url", fake.url, "--frames", "2", "--json", cwd=tmp_path, timeout=300
         )
     assert done.returncode == 0, done.stderr
-    assert len(fake.requests) == 96
+    files = root.glob("results/*/judged/tiny-judge-*/judgments.jsonl")
+    judged = [json.loads(line) for path in files for line in path.read_text().splitlines()]
+    reused = [line for line in judged if "reused" in line]
+    assert len(judged) == 96
+    assert len(fake.requests) == 96 - len(reused), "what two editors make alike is judged once"
     answers = {answer["model"]: answer for answer in json.loads(done.stdout)["answers"]}
     assert not any(answer["blind"] for answer in answers.values())
     assert [name for name, answer in answers.items() if answer["as_known"]] == ["composite", "identity"]

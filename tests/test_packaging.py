@@ -35,6 +35,7 @@ def test_prompts_and_templates_are_in_the_wheel(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     for name in (
         "sparkle_bench/_data/prompts/sparkle/rubric.toml",
+        "sparkle_bench/judges/presets/qwen3-vl-32b.toml",
         "sparkle_bench/_data/prompts/sparkle/judge.md.j2",
         "sparkle_bench/report/templates/board.html.j2",
         "sparkle_bench/py.typed",

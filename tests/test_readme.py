@@ -23,7 +23,9 @@ CI = (REPOSITORY / ".ci" / "run").read_text(encoding="utf-8")
 LINES = [line for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL) for line in block.splitlines()]
 COMMANDS = [part.strip() for line in LINES for part in line.split(" && ")]
 ELSEWHERE = ("sparkle-bench download", "sparkle-bench demo")
-RUN_HERE = [c for c in COMMANDS if c.startswith("sparkle-bench ") and not c.startswith(ELSEWHERE)]
+RUN_HERE = [
+    c for c in COMMANDS if c.startswith("sparkle-bench ") and not c.startswith(ELSEWHERE) and not c.endswith("--serve")
+]
 RUN_BY_CI = [
     "pip install -e '.[dev]'",
     "pytest",
@@ -31,11 +33,13 @@ RUN_BY_CI = [
     "ruff format --check .",
     "mypy",
     "python -m tests.benchmarks.signals",
+    "python -m tests.benchmarks.judging --short",
 ]
 RUN_ELSEWHERE = {
     "pip install .": ("tests/test_packaging.py", '"pip", "install"'),
     "sparkle-bench demo": ("tests/conftest.py", '"demo", "--json"'),
     "sparkle-bench download": ("tests/test_download.py", '"download"'),
+    "sparkle-bench judge my-videos --name my-model --serve": ("tests/test_vllm_judging.py", '"--serve"'),
     "vllm serve": ("tests/test_vllm.py", "vllm serve"),
     "SPARKLE_VLLM_PYTHON=path/to/python pytest -m vllm": (".ci/run", "pytest -m vllm"),
 }
@@ -71,6 +75,7 @@ def test_a_command_of_the_readme_runs(command: str, place: tuple[Path, FakeJudge
     name = re.search(r"--name (\S+)", real)
     if name:  # the README uses one name for two examples; a result has one maker
         real = real.replace(name[0], f"--name {name[1]}-{shlex.split(real)[1]}")
+    real = real.replace("export my-model", "export my-model-judge")
     done = cli.run(*shlex.split(real)[1:], cwd=folder)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip()

@@ -1,7 +1,7 @@
 """The command line: parse, call one function, print. One file per group of commands.
 
 Exit codes: 0 done, 1 an error or stopped, 2 wrong usage, 3 finished but some samples have no verdict (for `edit`: no edit).
-Environment variables are read here alone: `SPARKLE_JUDGE_URL` and `SPARKLE_JUDGE_API_KEY`.
+Environment variables are read here alone: `SPARKLE_JUDGE_URL`, `SPARKLE_JUDGE_API_KEY` and `SPARKLE_VLLM_PYTHON`.
 """
 
 from __future__ import annotations
@@ -15,8 +15,11 @@ import click
 from sparkle_bench import __version__
 from sparkle_bench.cli.demo import demo
 from sparkle_bench.cli.doctor import doctor
-from sparkle_bench.cli.look import judges, leaderboard, models, show
+from sparkle_bench.cli.exchange import export, import_
+from sparkle_bench.cli.judges import judges
+from sparkle_bench.cli.look import leaderboard, models, show
 from sparkle_bench.cli.measure import signals
+from sparkle_bench.cli.serve import serve
 from sparkle_bench.cli.work import download, edit, evaluate, judge
 
 
@@ -26,7 +29,10 @@ def cli() -> None:
     """Judge instruction-guided video background replacement on Sparkle-Bench."""
 
 
-for command in (demo, evaluate, edit, judge, signals, leaderboard, show, models, judges, download, doctor):
+COMMANDS = (
+    demo, evaluate, edit, judge, serve, signals, leaderboard, show, export, import_, models, judges, download, doctor,
+)  # fmt: skip
+for command in COMMANDS:
     cli.add_command(command)
 
 

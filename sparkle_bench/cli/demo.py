@@ -14,14 +14,15 @@ import click
 from click.core import ParameterSource
 
 from sparkle_bench.cli import judge as judges
+from sparkle_bench.cli import judging, road
 from sparkle_bench.cli import options as opt
-from sparkle_bench.cli import road
+from sparkle_bench.cli.bench import opened
 from sparkle_bench.cli.progress import Progress
 
 if TYPE_CHECKING:
     from sparkle_bench.demo import Answer
     from sparkle_bench.leaderboard import Board
-    from sparkle_bench.run import Work
+    from sparkle_bench.run import Bench, Work
 
 INCOMPLETE = 3
 
@@ -34,7 +35,7 @@ INCOMPLETE = 3
     show_default=True,
     help="Where the demo's benchmark, results and board go.",
 )
-@opt.asking
+@judging.asking
 @click.option("--workers", type=click.IntRange(min=1), help="Samples at once.  [default: one a processor]")
 @opt.as_json
 @opt.one_line_errors
@@ -45,11 +46,29 @@ def demo(root: Path, workers: int | None, as_json: bool, **given: Any) -> None:
     rules from measured signals; with it a real one does, and the table says whether its marks are as they should be.
     """
     from sparkle_bench import demo as show
+    from sparkle_bench.judges import prepare
 
-    if click.get_current_context().get_parameter_source("judge_url") is ParameterSource.ENVIRONMENT:
-        given["judge_url"] = None  # only who asks for it pays for it
-    given = {**given, "root": root, "judge_name": "openai" if given["judge_url"] else "signals"}
-    bench = judges.bench("sparkle", given)
+    if click.get_current_context().get_parameter_source("judge_urls") is ParameterSource.ENVIRONMENT:
+        given["judge_urls"] = ()  # only who asks for it pays for it
+    name = "openai" if given["judge_urls"] else "signals"
+    given = {**given, "root": root, "judge_name": name, "serve": False, "judge_engine": "server", "workers": workers}
+    with opened(judges.choose(given), "sparkle") as bench:
+        prepare(bench.judge)
+        board = _played(root, bench, workers)
+    answers = show.answers(board, root=root, blind=bench.judge.sees == "signals")
+    page = root / "leaderboards" / board.benchmark / board.judge_key / "index.html"
+    if as_json:
+        notes = list(bench.judge.notes)
+        click.echo(json.dumps({"board": str(page), "notes": notes, "answers": [asdict(a) for a in answers]}, indent=2))
+    else:
+        click.echo("\n".join([*bench.judge.notes, "", *_table(board, answers), "", *_where(root, page)]))
+    sys.exit(INCOMPLETE if any(answer.overall is None for answer in answers) else 0)
+
+
+def _played(root: Path, bench: Bench, workers: int | None) -> Board:
+    """Play the demo with its progress shown."""
+    from sparkle_bench import demo as show
+
     progress = Progress("demo")
     play = show.Play(
         root=root,
@@ -60,19 +79,11 @@ def demo(root: Path, workers: int | None, as_json: bool, **given: Any) -> None:
     )
     progress.start(show.STEPS)
     try:
-        board = show.play(play)
+        return show.play(play)
     except KeyboardInterrupt as stop:
         raise KeyboardInterrupt(progress.summary()) from stop
     finally:
         progress.stop()
-    answers = show.answers(board, root=root, blind=bench.judge.sees == "signals")
-    page = root / "leaderboards" / board.benchmark / board.judge_key / "index.html"
-    if as_json:
-        notes = list(bench.judge.notes)
-        click.echo(json.dumps({"board": str(page), "notes": notes, "answers": [asdict(a) for a in answers]}, indent=2))
-    else:
-        click.echo("\n".join([*bench.judge.notes, "", *_table(board, answers), "", *_where(root, page)]))
-    sys.exit(INCOMPLETE if any(answer.overall is None for answer in answers) else 0)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Commands that only look or rebuild: `leaderboard`, `show`, `models`, `judges`."""
+"""Commands that only look or rebuild: `leaderboard`, `show`, `models`."""
 
 from __future__ import annotations
 
@@ -151,21 +151,7 @@ def models(as_json: bool) -> None:
         click.echo("\nAny other class with an edit(sample, out) method: --model module:Class")
 
 
-@click.command("judges")
-@opt.as_json
-@opt.one_line_errors
-def judges(as_json: bool) -> None:
-    """List the kinds of judges."""
-    from sparkle_bench.judges import GROUP, JUDGES
-
-    _list(JUDGES, GROUP, "judge", as_json=as_json, with_options=False)
-    if not as_json:
-        click.echo(
-            "\nopenai: --judge-url URL and, where its server has several models, --judge-model ID. signals: --judge signals."
-        )
-
-
-def _list(table: dict[str, str], group: str, what: str, *, as_json: bool, with_options: bool = True) -> None:
+def _list(table: dict[str, str], group: str, what: str, *, as_json: bool) -> None:
     from importlib.metadata import entry_points
 
     from sparkle_bench.registry import accepted_options, find
@@ -174,7 +160,7 @@ def _list(table: dict[str, str], group: str, what: str, *, as_json: bool, with_o
     for name in [*table, *(point.name for point in entry_points(group=group))]:
         cls = find(name, table, group=group, what=what)
         about = (cls.__doc__ or "").strip().partition("\n")[0]
-        rows.append({"name": name, "about": about, "options": list(accepted_options(cls)) if with_options else []})
+        rows.append({"name": name, "about": about, "options": list(accepted_options(cls))})
     if as_json:
         click.echo(json.dumps(rows, indent=2))
         return

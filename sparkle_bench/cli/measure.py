@@ -42,7 +42,9 @@ def signals(model: str, **given: Any) -> None:
     if store.read_run(model) is None:
         known = benchmark.suggestion(model, store.models()) if store.models() else "there are no results yet"
         raise StoreError(f"no result {model!r} under {given['root'] / 'results'}; {known}")
-    loaded = benchmark.load(given["bench"])
+    hashes = store.hashes()
+    loaded = benchmark.load(given["bench"], hashes=hashes)
+    hashes.save()
     _check_version(store.read_run(model) or {}, loaded.digest, model)
     work = Work(store=store, model=model, samples=road.chosen(loaded, given), shard=given["shard"])
     road.measure(work, given["workers"])

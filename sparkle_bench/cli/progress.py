@@ -22,8 +22,11 @@ class Progress:
         self._bar: tqdm[Any] | None = None
 
     def start(self, total: int) -> None:
-        """Begin a stage of so many records."""
-        self._total = total
+        """Begin a stage of so many records; called again, so many more are to come."""
+        self._total += total
+        if self._bar is not None:
+            self._bar.total = self._total
+            return
         self._begun = self._said = time.monotonic()
         if total and sys.stderr.isatty():
             from tqdm import tqdm

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
+import json
 import os
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -16,7 +19,6 @@ if TYPE_CHECKING:
     from sparkle_bench.records import Sample
     from sparkle_bench.run import Bench, Made, Work
 
-JUDGE_WORKERS = 8
 MEASURE_WORKERS = 8
 """At most so many unless asked for more: each holds about 0.1 GB."""
 
@@ -58,8 +60,11 @@ def task(given: Mapping[str, Any], wanted: Wanted) -> Task:
     from sparkle_bench.run import Made, Work
     from sparkle_bench.store import Store
 
-    loaded = benchmark.load(given["bench"])
-    work = Work(store=Store(root=given["root"]), model=wanted.name, samples=chosen(loaded, given), shard=given["shard"])
+    store = Store(root=given["root"])
+    hashes = store.hashes()
+    loaded = benchmark.load(given["bench"], hashes=hashes)
+    hashes.save()
+    work = Work(store=store, model=wanted.name, samples=chosen(loaded, given), shard=given["shard"])
     made = Made(editor=editors.create(wanted.model, wanted.options), name=wanted.model, options=wanted.options)
     return Task(benchmark=loaded, made=made, work=work, workers=given["workers"])
 
@@ -91,12 +96,51 @@ def measure(work: Work, workers: int | None) -> None:
         run.measure(staged)
 
 
-def judge(task: Task, bench: Bench) -> None:
-    """Have the edits judged that have no verdict."""
+def judge(task: Task, bench: Bench, workers: int | None) -> None:
+    """Have the edits judged that have no verdict.
+
+    Raises:
+        JudgeUnavailable: The judge is out of reach.
+        BudgetSpent: One more question might cost too much.
+    """
     from sparkle_bench import run
 
-    with stage(task.work, "judging", workers=task.workers or JUDGE_WORKERS) as work:
+    # The boards' libraries take half a second to load; most of a run is waiting for answers.
+    threading.Thread(target=importlib.import_module, args=("sparkle_bench.leaderboard",), daemon=True).start()
+    with stage(task.work, "judging", workers=task.workers or workers or processors()) as work:
         run.judge(work, bench, now=now())
+
+
+def unfinished(task: Task, bench: Bench) -> bool:
+    """Whether something is left to edit or to judge."""
+    from sparkle_bench import run
+
+    edits = task.work.store.edits(task.work.model)
+    return any(s.id not in edits or not edits[s.id].ok for s in task.work.samples) or bool(
+        run.lacking(task.work, bench)
+    )
+
+
+def finished(task: Task, wishes: Mapping[str, Any], repeats: int) -> str | None:
+    """Return the key of a judge that was asked for in the same words and has judged every chosen edit, or None."""
+    store, model = task.work.store, task.work.model
+    wished = as_stored(wishes)
+    edits = store.edits(model)
+    hashes = [(s.id, edits[s.id].sha256 or "") for s in task.work.samples if s.id in edits and edits[s.id].ok]
+    for key in store.judge_keys(model):
+        judge = store.read_judge(model, key) or {}
+        if judge.get("wishes") == wished and judge.get("repeats", 0) >= repeats:
+            have = store.judgments(model, key)
+            wanted = [(*edit, repeat) for edit in hashes for repeat in range(judge["repeats"])]
+            if all(name in have and have[name].ok for name in wanted):
+                return key
+    return None
+
+
+def as_stored(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return data as it comes back from a JSON file."""
+    stored: dict[str, Any] = json.loads(json.dumps(data))
+    return stored
 
 
 @contextmanager

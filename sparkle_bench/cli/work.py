@@ -5,25 +5,30 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from sparkle_bench.cli import estimate, judging, road
 from sparkle_bench.cli import judge as judges
 from sparkle_bench.cli import options as opt
-from sparkle_bench.cli import road
+from sparkle_bench.cli.bench import opened
 from sparkle_bench.cli.road import Task, Wanted
+from sparkle_bench.errors import BudgetSpent
 
 if TYPE_CHECKING:
+    from sparkle_bench.cli.judge import Choice
     from sparkle_bench.leaderboard import Board, Row
+    from sparkle_bench.run import Bench
 
 INCOMPLETE = 3
 
 
 @click.command("eval")
 @opt.model
-@opt.judging
+@judging.judging
 @opt.selection
 @opt.root
 @opt.as_json
@@ -39,7 +44,7 @@ def evaluate(**given: Any) -> None:
 @click.command("judge")
 @click.argument("path", type=click.Path(exists=True, path_type=Path))
 @click.option("--name", help="The result's name.  [default: the folder's]")
-@opt.judging
+@judging.judging
 @opt.selection
 @opt.root
 @opt.as_json
@@ -108,26 +113,70 @@ def download(folder: Path, themes: tuple[str, ...], revision: str | None) -> Non
 
 def _judge(task: Task, given: Mapping[str, Any]) -> None:
     """Edit, measure, have judged and rebuild. Signals come before a judge that sees them, else after: it may be waiting."""
+    choice = judges.choose(given)
+    if given["estimate"]:
+        lines, data = estimate.estimated(task, choice)
+        _report(data, lines, as_json=given["as_json"])
+        return
+    key = _have_judged(task, choice)
     from sparkle_bench import leaderboard
 
-    bench = judges.bench(task.benchmark.name, given)
-    for note in bench.judge.notes:
-        click.echo(f"note: {note}", err=True)
-    road.edit(task)
-    _check_any_edit(task)
-    needed = bench.judge.sees == "signals"
-    if needed:
-        road.measure(task.work, task.workers)
-    road.judge(task, bench)
-    if given["with_signals"] and not needed:
-        road.measure(task.work, task.workers)
     boards = leaderboard.rebuild(task.work.store)
-    board = next(b for b in boards if b.judge_key == bench.key and b.benchmark == task.benchmark.name)
+    board = next(b for b in boards if b.judge_key == key and b.benchmark == task.benchmark.name)
     row = next(row for row in board.rows if row.entry.model == task.work.model)
     lacking = sorted({sample.id for sample in task.work.samples} & set(row.entry.summary.lacking))
     summary, lines = _summary(task, board, row, lacking)
     _report(summary, [*lines, *_first_error(task)], as_json=given["as_json"])
     sys.exit(INCOMPLETE if lacking else 0)
+
+
+def _have_judged(task: Task, choice: Choice) -> str:
+    """Do what comes before the board, and return the judge's key.
+
+    A judge that runs already is looked at before anything is edited; one that we start comes after, since both may need
+    the GPU, and not at all if its work is done.
+    """
+    from sparkle_bench.judges import prepare
+
+    with ExitStack() as stack:
+        bench = None if choice.late else _ready(stack, task, choice)
+        if bench is None:
+            judges.check(choice)
+        elif road.unfinished(task, bench):
+            prepare(bench.judge)
+        road.edit(task)
+        _check_any_edit(task)
+        if bench is None:
+            wished = judges.wishes(choice, judges.prompt(choice, task.benchmark.name))
+            done = road.finished(task, wished, choice.given["repeats"])
+            if done is not None:
+                click.echo(f"note: every verdict asked for is there, under {done}; nothing was started", err=True)
+                _measure(task, choice)
+                return done
+            bench = _ready(stack, task, choice)
+            prepare(bench.judge)
+        if bench.judge.sees == "signals":
+            road.measure(task.work, task.workers)
+        try:
+            road.judge(task, bench, choice.workers)
+        except BudgetSpent as spent:
+            click.echo(f"stopped: {spent}", err=True)
+    if bench.judge.sees != "signals":
+        _measure(task, choice)
+    return bench.key
+
+
+def _ready(stack: ExitStack, task: Task, choice: Choice) -> Bench:
+    bench = stack.enter_context(opened(choice, task.benchmark.name))
+    notes = [choice.preset.note] if choice.preset and choice.preset.note else []
+    for note in [*notes, *bench.judge.notes]:
+        click.echo(f"note: {note}", err=True)
+    return bench
+
+
+def _measure(task: Task, choice: Choice) -> None:
+    if choice.given["with_signals"]:
+        road.measure(task.work, task.workers)
 
 
 def _check_any_edit(task: Task) -> None:
@@ -161,6 +210,7 @@ def _summary(task: Task, board: Board, row: Row, lacking: Sequence[str]) -> tupl
         f"  scored {summary.scored} of {summary.of}, no edit {summary.no_edit}, no verdict {summary.no_verdict}, "
         f"not attempted {summary.unattempted}; mean over scored alone {report.number(summary.scored_overall)}",
         *_flag_line(row),
+        *_noise_lines(board, row),
         f"  board: {folder / 'index.html'}",
     ]
     return data, lines
@@ -171,6 +221,16 @@ def _flag_line(row: Row) -> list[str]:
     from sparkle_bench import report
 
     return [f"  flags: {report.flags(row.entry.audit)}"] if row.entry.audit else []
+
+
+def _noise_lines(board: Board, row: Row) -> list[str]:
+    """Return lines on how far the judge agrees with itself, where it was asked more than once."""
+    lines = [
+        f"    {board.rubric.label(key):<30} same mark {100 * found.exact:.0f}%, mean difference {found.difference:.2f}, "
+        + ("alpha undefined (all marks alike)" if found.alpha is None else f"alpha {found.alpha:.2f}")
+        for key, found in row.entry.noise.items()
+    ]
+    return [f"  the judge's own noise, {row.entry.judge['repeats']} verdicts per edit:", *lines] if lines else []
 
 
 def _first_error(task: Task) -> list[str]:

@@ -13,7 +13,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from sparkle_bench.benchmark import file_sha256
+from sparkle_bench.disk import Hashes
 from sparkle_bench.errors import EditorError, listed, one_line
 from sparkle_bench.records import Edit, Sample
 
@@ -37,6 +37,7 @@ class Folder:
         inside = [path / name for name in MANIFESTS if (path / name).is_file()]
         manifest = path if path.is_file() else inside[0] if inside else None
         self._listed = _read_manifest(manifest) if manifest is not None else None
+        self.hashes = Hashes()
 
     def describe(self) -> dict[str, str]:
         """Return the folder's name; where it lies on this machine is nobody's business."""
@@ -64,7 +65,7 @@ class Folder:
     def is_current(self, sample: Sample, edit: Edit) -> bool:
         """Whether the video handed in is still the one that was taken."""
         found = self.find(sample)
-        return found is not None and file_sha256(found) == edit.sha256
+        return found is not None and self.hashes.of(found) == edit.sha256
 
     def edit(self, sample: Sample, out: Path) -> None:
         """Copy the sample's video.

@@ -63,6 +63,7 @@ class Server:
         version: `vllm 0.11.0`, or None.
         max_model_len: Tokens of context, or None.
         revision: The weights' commit, where we started the server ourselves or the user says so.
+        engine: Its options that can change a verdict, where we started it ourselves.
     """
 
     model: str
@@ -70,6 +71,7 @@ class Server:
     version: str | None = None
     max_model_len: int | None = None
     revision: str | None = None
+    engine: Mapping[str, Any] | None = None
 
     @property
     def is_vllm(self) -> bool:
@@ -121,6 +123,7 @@ class OpenAIJudge:
             "root": self.server.root,
             "revision": self.server.revision,
             "server": self.server.version,
+            "engine": None if self.server.engine is None else dict(self.server.engine),
             "protocol": self.manner.protocol,
             "media": "mp4" if self.sampling is None else "frames",
             "part": self.manner.part,

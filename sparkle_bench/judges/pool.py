@@ -236,6 +236,8 @@ class Pool:
         """Look at a server in growing intervals until it is back."""
         while not self._closed and self._gone is None:
             self._sleep(wait_before(member.looks - 1, None))
+            if self._closed:
+                return
             trouble = self._look(member.transport)
             with self._condition:
                 if trouble is None:

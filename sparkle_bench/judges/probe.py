@@ -75,7 +75,7 @@ def _all(trials: Sequence[Callable[[], None]]) -> None:
 
 
 def _look(transport: Transport, prompt: Prompt, options: Options) -> OpenAIJudge:
-    server = dataclasses.replace(_server(transport, options.model), revision=options.revision)
+    server = dataclasses.replace(_server(transport, options.model), revision=options.revision, engine=options.engine)
     authors = options.protocol == "authors"
     constrained = server.is_vllm and not authors if options.constrain is None else options.constrain
     decoding = Decoding(

@@ -8,7 +8,7 @@ will see: the frames that arrived and, for Qwen3-VL, the time labels. Both are c
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,6 +55,7 @@ class Options:
         thinking: Whether a model that can think first shall; None leaves it as it is.
         soft: Ask for the probabilities of the marks.
         revision: The weights' commit, where it is known.
+        engine: The server's options that can change a verdict, where we started it.
     """
 
     model: str | None = None
@@ -70,6 +71,7 @@ class Options:
     thinking: bool | None = None
     soft: bool = False
     revision: str | None = None
+    engine: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -73,11 +73,14 @@ class Transport:
     sleep: Callable[[float], None] = time.sleep
     _own: threading.local = field(init=False, repr=False, default_factory=threading.local)
     _opened: list[httpx.Client] = field(init=False, repr=False, default_factory=list)
+    _closed: threading.Event = field(init=False, repr=False, default_factory=threading.Event)
 
     @property
     def _client(self) -> httpx.Client:
         """The thread's own client: threads that share one wait for its lock a good part of the time."""
         client: httpx.Client | None = getattr(self._own, "client", None)
+        if self._closed.is_set():
+            raise httpx.TransportError("the connection was closed here")
         if client is None:
             client = self._own.client = self._connected()
             self._opened.append(client)
@@ -89,7 +92,8 @@ class Transport:
         return httpx.Client(headers=headers, timeout=timeout, trust_env=not _is_loopback(self.url))
 
     def close(self) -> None:
-        """Hang up."""
+        """Hang up, for good."""
+        self._closed.set()
         while self._opened:
             self._opened.pop().close()
 
@@ -170,7 +174,7 @@ class Transport:
         """Look whether the server answers, without patience; return what is wrong, or None."""
         try:
             response = self._client.get(self.address("/models"), timeout=min(LOOK_SECONDS, self.timeout))
-        except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError, RuntimeError) as error:  # the last: closed meanwhile
             return f"no connection ({self.redact(error) or type(error).__name__})"
         return f"{response.status_code}: {self.redact(message(response))}" if response.status_code in RETRIED else None
 

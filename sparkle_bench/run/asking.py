@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from sparkle_bench import signals, video
+from sparkle_bench import signals
 from sparkle_bench.errors import (
     BudgetSpent,
     MachineError,
@@ -27,9 +27,10 @@ from sparkle_bench.judges.soft import expected_marks
 from sparkle_bench.prompts import Prompt
 from sparkle_bench.records import Edit, Judgment, Measurement, Sample
 from sparkle_bench.rubric import READER, Scores, parse, parse_strict
-from sparkle_bench.run.fresh import check_hash
+from sparkle_bench.run import fresh
 from sparkle_bench.run.spending import COST_DIGITS, Price, Purse
 from sparkle_bench.run.work import Work
+from sparkle_bench.video import Pair
 
 VERDICT_TRIES = 3
 """How often a judge whose reply cannot be read is asked."""
@@ -99,12 +100,14 @@ class Desk:
         work: Where records go.
         bench: The judge with its question.
         purse: The money.
+        look: How clips are looked at, and where sampled sources are kept.
         loading: Lets few clips be decoded at once: more would only need more memory.
     """
 
     work: Work
     bench: Bench
     purse: Purse
+    look: fresh.Look
     loading: threading.Semaphore
 
 
@@ -163,13 +166,10 @@ def _measured(work: Work, task: Task) -> signals.Signals:
     return signals.from_data(found.signals)
 
 
-def _load(desk: Desk, task: Task) -> video.Pair:
+def _load(desk: Desk, task: Task) -> Pair:
     """Sample the pair, and make sure that what was looked at is the very file of the Edit."""
     edited = desk.work.store.video_path(desk.work.model, task.sample)
-    check_hash(edited, task.edit)
-    pair = video.load_pair(task.sample.source_path, edited, desk.bench.judge.sampling)
-    check_hash(edited, task.edit)
-    return pair
+    return fresh.load_pair(task.sample, edited, task.edit, desk.look)
 
 
 @dataclass(slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from sparkle_bench import discretion, editors, video
-from sparkle_bench.benchmark import file_sha256
+from sparkle_bench.disk import Hashes, file_sha256
 from sparkle_bench.editors import Editor
 from sparkle_bench.errors import MachineError, SparkleError, is_machine_trouble, one_line
 from sparkle_bench.records import Edit, Sample
@@ -29,8 +29,7 @@ def edit(work: Work, editor: Editor) -> None:
     with work.store.working(work.model, work.shard):
         try:
             editors.prepare(editor, work.store.samples_of(work.model, work.samples))
-            earlier = work.store.edits(work.model)
-            left = [s for s in work.samples if not _is_done(work, editor, s, earlier.get(s.id))]
+            left = _left(work, editor)
             work.on_start(len(left))
             workers = work.workers if editors.is_thread_safe(editor) else 1
             for record in stream(left, lambda sample: [_edit_one(work, editor, sample)], workers=workers):
@@ -40,11 +39,22 @@ def edit(work: Work, editor: Editor) -> None:
             editors.close(editor)
 
 
-def _is_done(work: Work, editor: Editor, sample: Sample, edit: Edit | None) -> bool:
+def _left(work: Work, editor: Editor) -> list[Sample]:
+    """Return the samples without a good edit; files that are untouched are not hashed again."""
+    earlier, hashes = work.store.edits(work.model), work.store.hashes()
+    if hasattr(editor, "hashes"):
+        editor.hashes = hashes
+    left = [s for s in work.samples if not _is_done(work, editor, hashes, (s, earlier.get(s.id)))]
+    hashes.save()
+    return left
+
+
+def _is_done(work: Work, editor: Editor, hashes: Hashes, pair: tuple[Sample, Edit | None]) -> bool:
+    sample, edit = pair
     if edit is None or not edit.ok:
         return False
     out = work.store.video_path(work.model, sample)
-    return out.is_file() and file_sha256(out) == edit.sha256 and editors.is_current(editor, sample, edit)
+    return out.is_file() and hashes.of(out) == edit.sha256 and editors.is_current(editor, sample, edit)
 
 
 def _edit_one(work: Work, editor: Editor, sample: Sample) -> Edit:

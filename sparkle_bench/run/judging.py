@@ -14,8 +14,10 @@ from sparkle_bench.provenance import code_version
 from sparkle_bench.records import Judgment
 from sparkle_bench.run import asking, reuse
 from sparkle_bench.run.asking import SYSTEMIC, Bench, Desk, Task
+from sparkle_bench.run.fresh import Look
 from sparkle_bench.run.spending import Purse, usage
 from sparkle_bench.run.work import Work
+from sparkle_bench.video import Kept
 from sparkle_bench.workers import stream
 
 BREAKER = 10
@@ -60,7 +62,9 @@ def _desk(work: Work, bench: Bench) -> Desk:
         prompt_tokens=getattr(bench.judge, "tokens", 0),
         reply_tokens=longest if isinstance(longest, int) else None,
     )
-    return Desk(work=work, bench=bench, purse=purse, loading=threading.Semaphore(max(2, os.cpu_count() or 1)))
+    look = Look(sampling=bench.judge.sampling, kept=Kept(work.store.kept_sources()))
+    loading = threading.Semaphore(max(2, os.cpu_count() or 1))
+    return Desk(work=work, bench=bench, purse=purse, look=look, loading=loading)
 
 
 def _passes(desk: Desk) -> None:
@@ -107,7 +111,7 @@ def _keys(task: Task) -> set[reuse.Key]:
 
 
 def _take_over(work: Work, bench: Bench, tasks: Sequence[Task]) -> None:
-    wanted = {key for task in tasks for key in _keys(task)}
+    wanted = [key for task in tasks for key in sorted(_keys(task))]
     for verdict in reuse.elsewhere(work, bench.key, wanted).values():
         work.store.append_judgment(work.model, bench.key, verdict)
         work.on_record(verdict)

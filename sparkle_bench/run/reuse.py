@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Set
+from collections.abc import Sequence
 
 from sparkle_bench.records import Judgment, Sample
 from sparkle_bench.run.work import Work
@@ -12,7 +12,7 @@ Key = tuple[str, str, int]
 """What is judged once: sample id, hash of the edit, repeat."""
 
 
-def elsewhere(work: Work, judge_key: str, wanted: Set[Key]) -> dict[Key, Judgment]:
+def elsewhere(work: Work, judge_key: str, wanted: Sequence[Key]) -> dict[Key, Judgment]:
     """Return the wanted verdicts that other results hold under this judge key, each saying from which it was taken.
 
     Only where the sample is the same in every field: its source, its instruction and its labels.

@@ -1,8 +1,10 @@
 """Probing, sampling and writing video. The only package that knows decord, PyAV and OpenCV."""
 
+from sparkle_bench.video.kept import Kept
 from sparkle_bench.video.pair import (
     Clip,
     Pair,
+    Recorded,
     Sampling,
     Timing,
     decoder,
@@ -12,7 +14,7 @@ from sparkle_bench.video.pair import (
     smart_resize,
 )
 from sparkle_bench.video.planes import Planes, planes
-from sparkle_bench.video.probe import MAX_BYTES, MAX_FRAME_PIXELS, MAX_FRAMES, MAX_RATIO, probe
+from sparkle_bench.video.probe import MAX_BYTES, MAX_FRAME_PIXELS, MAX_FRAMES, MAX_RATIO, File, hold, probe
 from sparkle_bench.video.write import write
 
 __all__ = [
@@ -21,12 +23,16 @@ __all__ = [
     "MAX_FRAME_PIXELS",
     "MAX_RATIO",
     "Clip",
+    "File",
+    "Kept",
     "Pair",
     "Planes",
+    "Recorded",
     "Sampling",
     "Timing",
     "decoder",
     "encode_jpeg",
+    "hold",
     "instants",
     "load_pair",
     "planes",

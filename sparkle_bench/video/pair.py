@@ -6,21 +6,26 @@ outputs run at 15 or 16 frames per second for sources at 16. The judge is told t
 
 from __future__ import annotations
 
+import hashlib
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Protocol
 
 from sparkle_bench.errors import MachineError, SourceError, VideoError
-from sparkle_bench.video.probe import MAX_RATIO, check_machine, check_readable, container, probe, reason
+from sparkle_bench.records import Probe
+from sparkle_bench.video.probe import MAX_RATIO, File, hold, probe_file, reason
+from sparkle_bench.video.reader import pictures
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-T = TypeVar("T")
+FORM = 1
+"""Changes with the way frames are chosen, resized and encoded, so that what was kept of a source is made anew."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,128 +134,129 @@ class Pair:
     timing: Timing | None = None
 
 
-def load_pair(source: Path, edited: Path, sampling: Sampling | None) -> Pair:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """A source as the judge is shown it.
+
+    Attributes:
+        clip: The pictures.
+        timing: When they stand in the source.
+    """
+
+    clip: Clip
+    timing: Timing
+
+
+class Keeper(Protocol):
+    """Keeps sources as they are shown, since every model's edits are shown beside the same; see `kept.py`."""
+
+    def get(self, sha256: str, sampling: Sampling) -> Shown | None:
+        """Return what is kept of a source, or None."""
+        ...
+
+    def put(self, sha256: str, sampling: Sampling, shown: Shown) -> None:
+        """Keep a source."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded:
+    """What is on record of a source.
+
+    Attributes:
+        sha256: Its hash; another file in its place is refused.
+        kept: Where sampled sources are kept, or None.
+    """
+
+    sha256: str
+    kept: Keeper | None = None
+
+
+def load_pair(source: Path, edited: Path | File, sampling: Sampling | None, recorded: Recorded | None = None) -> Pair:
     """Sample both clips at the same normalised instants, or take both files whole.
 
     Args:
         source: The source video.
-        edited: The edited video.
+        edited: The edited video; a file at hand was checked by whoever read it.
         sampling: How to sample; None for whole files.
+        recorded: What is on record of the source; None takes it as it is.
 
     Raises:
-        SourceError: The source cannot be decoded.
+        SourceError: The source cannot be decoded, or is not the one on record.
         VideoError: The edit cannot be decoded.
         MachineError: This machine cannot read one of them.
     """
     if sampling is None:
-        return Pair(before=_of_source(lambda: _whole(source)), after=_whole(edited))
-    first = _of_source(lambda: _open(source))
-    count = max(2, min(sampling.frames, first.total - first.total % 2))
-    timing = Timing(indices=tuple(instants(first.total, count)), fps=first.fps, total=first.total)
-    before = _of_source(lambda: _sample(first, timing.indices, sampling))
-    second = _open(edited)
-    after = _sample(second, tuple(instants(second.total, count)), sampling)
-    return Pair(before=before, after=after, timing=timing)
+        with _blaming_the_source():
+            before = _whole(_held_source(source, recorded))
+        return Pair(before=before, after=_whole(_held(edited)))
+    with _blaming_the_source():
+        shown = _shown(source, sampling, recorded)
+    file = _held(edited)
+    after = _sample(file, probe_file(file), sampling, len(shown.timing.indices))
+    return Pair(before=shown.clip, after=after.clip, timing=shown.timing)
 
 
-def _of_source(work: Callable[[], T]) -> T:
-    """Do something with the source; if it cannot be read, the edit is not to blame."""
+@contextmanager
+def _blaming_the_source() -> Iterator[None]:
+    """If the source cannot be read, the edit is not to blame."""
     try:
-        return work()
+        yield
+    except SourceError:
+        raise
     except VideoError as error:
         raise SourceError(f"the source is unreadable: {error}") from error
 
 
-def _whole(path: Path) -> Clip:
-    probe(path)
+def _held(video: Path | File) -> File:
+    return video if isinstance(video, File) else hold(video)
+
+
+def _held_source(path: Path, recorded: Recorded | None) -> File:
+    """Read a source, and make sure that it is the one on record; one too large to be held is taken as it is."""
+    file = hold(path)
+    if recorded is None or file.data is None or hashlib.sha256(file.data).hexdigest() == recorded.sha256:
+        return file
+    raise SourceError(f"the source {path.name} was changed after the benchmark was read; run again")
+
+
+def _whole(file: File) -> Clip:
+    """Take a file as it is; since it is not decoded here, its container's word is enough."""
+    probe_file(file, lightly=True)
     try:
-        return Clip(mime="video/mp4", parts=(path.read_bytes(),))
+        return Clip(mime="video/mp4", parts=(file.path.read_bytes() if file.data is None else file.data,))
     except OSError as error:
-        raise MachineError(f"cannot read {path.name} on this machine: {reason(error)}") from error
+        raise MachineError(f"cannot read {file.path.name} on this machine: {reason(error)}") from error
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Reader:
-    """A probed clip whose frames can be had by index, in rising order.
-
-    Attributes:
-        path: The file.
-        total: Number of frames.
-        fps: Frames per second.
-        frames: Yields the RGB pictures (H×W×3, uint8) at rising indices.
-    """
-
-    path: Path
-    total: int
-    fps: float
-    frames: Callable[[Sequence[int]], Iterator[NDArray[np.uint8]]]
+def _shown(path: Path, sampling: Sampling, recorded: Recorded | None) -> Shown:
+    """Take a source from where it is kept, or sample and keep it."""
+    keeper = None if recorded is None else recorded.kept
+    if recorded is not None and keeper is not None and (kept := keeper.get(recorded.sha256, sampling)):
+        return kept
+    file = _held_source(path, recorded)
+    facts = probe_file(file)
+    shown = _sample(file, facts, sampling, max(2, min(sampling.frames, facts.frames - facts.frames % 2)))
+    if recorded is not None and keeper is not None and file.data is not None:  # what was not checked is not kept
+        keeper.put(recorded.sha256, sampling, shown)
+    return shown
 
 
-_UNDECODABLE = "{} cannot be decoded: it is damaged, or in a codec unknown here; write it again as H.264"
-
-
-def _open(path: Path) -> _Reader:
-    """Open a clip with decord, or with PyAV where decord lacks the codec (such as AV1) or miscounts the frames."""
-    import decord
-
-    facts = probe(path)
-    decord.logging.set_level(decord.logging.QUIET)
-    try:
-        reader = decord.VideoReader(str(path), ctx=decord.cpu(0), num_threads=1)
-        fits = len(reader) == facts.frames  # decord counts frames that an edit list hides, and repeats others for them
-        reader[0]
-    except (decord.DECORDError, RuntimeError, IndexError):
-        check_readable(path)
-        fits = False
-    if not fits:
-        return _Reader(path=path, total=facts.frames, fps=facts.fps, frames=lambda wanted: _with_pyav(path, wanted))
-    return _Reader(
-        path=path, total=facts.frames, fps=facts.fps, frames=lambda wanted: _with_decord(path, reader, wanted)
-    )
-
-
-def _with_decord(path: Path, reader: Any, wanted: Sequence[int]) -> Iterator[NDArray[np.uint8]]:
-    import decord
-
-    try:
-        for index in wanted:
-            yield reader[index].asnumpy()
-    except (decord.DECORDError, RuntimeError) as error:
-        check_readable(path)
-        raise VideoError(_UNDECODABLE.format(path.name)) from error
-
-
-def _with_pyav(path: Path, wanted: Sequence[int]) -> Iterator[NDArray[np.uint8]]:
-    import av
-
-    left = list(wanted)
-    try:
-        with container(path) as opened:
-            for index, frame in enumerate(opened.decode(video=0)):
-                while left and left[0] == index:
-                    left.pop(0)
-                    yield frame.to_ndarray(format="rgb24")
-                if not left:
-                    return
-    except (av.FFmpegError, OSError, ValueError) as error:
-        check_machine(path, error)
-        raise VideoError(_UNDECODABLE.format(path.name)) from error
-    raise VideoError(_UNDECODABLE.format(path.name))
-
-
-def _sample(reader: _Reader, indices: tuple[int, ...], sampling: Sampling) -> Clip:
+def _sample(file: File, facts: Probe, sampling: Sampling, count: int) -> Shown:
     """Decode, resize and encode chosen frames one by one, so that memory holds one full frame at a time."""
     import cv2
 
+    indices = instants(facts.frames, count)
     parts: list[bytes] = []
-    for frame in reader.frames(indices):
+    for frame in pictures(file, facts.frames, indices):
         height, width = smart_resize(*frame.shape[:2], factor=sampling.factor, max_pixels=sampling.max_pixels)
         if (height, width) != frame.shape[:2]:
             shrinks = height * width < frame.shape[0] * frame.shape[1]
             way = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
             frame = cv2.resize(frame, (width, height), interpolation=way).astype("uint8", copy=False)
         parts.append(encode_jpeg(frame, sampling.quality))
-    return Clip(mime="video/jpeg", parts=tuple(parts))
+    timing = Timing(indices=tuple(indices), fps=facts.fps, total=facts.frames)
+    return Shown(clip=Clip(mime="video/jpeg", parts=tuple(parts)), timing=timing)
 
 
 def encode_jpeg(frame: NDArray[np.uint8], quality: int) -> bytes:

@@ -9,7 +9,9 @@ Trouble of this machine (no such file, too many open files, a failing disk) is n
 
 from __future__ import annotations
 
+import io
 import statistics
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -26,50 +28,112 @@ RATE_TOLERANCE = 0.25
 """How far the gap between two frames may be from the median gap, as a share of it, before the rate is variable."""
 
 
+HELD_BYTES = 64 << 20
+"""A file up to this size is read once and decoded from memory."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class File:
+    """A video file, held in memory, so that what was hashed, probed and decoded are the same bytes.
+
+    Attributes:
+        path: Where it lies.
+        data: Its bytes; None for one too large to be held, which is read from disk each time.
+        facts: What `probe` found in these very bytes before, or None.
+    """
+
+    path: Path
+    data: bytes | None
+    facts: Probe | None = None
+
+
+def hold(path: Path) -> File:
+    """Read a file into memory if it is no larger than `HELD_BYTES`.
+
+    Raises:
+        VideoError: The file is missing, empty or beyond the limit.
+        MachineError: This machine cannot read it.
+    """
+    size = _check_file(path)
+    try:
+        return File(path=path, data=path.read_bytes() if size <= HELD_BYTES else None)
+    except OSError as error:
+        raise MachineError(f"cannot read {path.name} on this machine: {reason(error)}") from error
+
+
 def probe(path: Path) -> Probe:
-    """Read what a file holds from its packets and headers, without decoding it.
+    """Read what a file holds from its packets and headers, without decoding all of it.
 
     Raises:
         VideoError: The file is missing, empty, not a video, truncated, variable in rate or beyond the limits above.
         MachineError: This machine cannot open it.
     """
     _check_file(path)
+    return probe_file(File(path=path, data=None))
+
+
+def probe_file(file: File, *, lightly: bool = False) -> Probe:
+    """Do the same with a file at hand; what is known of it is not looked for again.
+
+    Args:
+        file: The file.
+        lightly: Believe what the container says of the picture's size, which costs a tenth: FFmpeg decodes the first
+            frame to know better. For a file that is not to be decoded here.
+
+    Raises:
+        VideoError: As in `probe`.
+        MachineError: As in `probe`.
+    """
+    if file.facts is not None:
+        return file.facts
+    if lightly:
+        try:
+            return _probed(file, skip_frame="all")
+        except VideoError:  # or a container that does not say it
+            pass
+    return _probed(file)
+
+
+def _probed(file: File, **options: str) -> Probe:
     import av
 
+    path = file.path
     try:
-        with container(path) as opened:
+        with container(file, **options) as opened:
             if not opened.streams.video:
                 raise VideoError(f"{path.name} has no video stream")
             stream = opened.streams.video[0]
             width, height = getattr(stream, "width", 0), getattr(stream, "height", 0)  # a codec nobody knows has none
             _check_size(path, width, height)
             times = _packet_times(path, opened, stream)
-            _check_count(path, len(times), stream.frames)
+            _check_count(file, len(times), stream.frames)
             return Probe(frames=len(times), fps=_rate(path, times, stream), width=width, height=height)
     except (av.FFmpegError, OSError, ValueError) as error:
         check_machine(path, error)
         raise VideoError(f"{path.name} is not a readable video: {reason(error)}") from error
 
 
-def container(path: Path, **options: str) -> Any:
+def container(file: Path | File, **options: str) -> Any:
     """Open a file as one of the containers videos come in: a playlist could name other files."""
     import av
 
     allowed = {"format_whitelist": ",".join(FORMATS), "protocol_whitelist": "file"}
     # Up to PyAV 18 a title that is not UTF-8 would make the file unreadable; later ones have no such option.
     lenient = {"metadata_errors": "ignore"} if int(av.__version__.partition(".")[0]) < 19 else {}
-    return av.open(f"file:{path}", options={**allowed, **options}, **lenient)
+    held = file.data if isinstance(file, File) else None
+    path = file.path if isinstance(file, File) else file
+    return av.open(f"file:{path}" if held is None else io.BytesIO(held), options={**allowed, **options}, **lenient)
 
 
-def _check_count(path: Path, found: int, promised: int) -> None:
+def _check_count(file: File, found: int, promised: int) -> None:
     """Refuse a file that holds fewer frames than its header promises, unless an edit list hides them on purpose."""
     if found >= promised:
         return
-    with container(path, ignore_editlist="1") as opened:
+    with container(file, ignore_editlist="1") as opened:
         stream = opened.streams.video[0]
         whole = sum(1 for packet in opened.demux(stream) if packet.size)
     if whole < promised:
-        raise VideoError(f"{path.name} is truncated: its header promises {promised} frames, {whole} are there")
+        raise VideoError(f"{file.path.name} is truncated: its header promises {promised} frames, {whole} are there")
 
 
 def reason(error: BaseException) -> str:
@@ -92,7 +156,8 @@ def check_readable(path: Path) -> None:
         raise MachineError(f"cannot read {path.name} on this machine: {reason(error)}") from error
 
 
-def _check_file(path: Path) -> None:
+def _check_file(path: Path) -> int:
+    """Return a file's size in bytes if it is one to be looked into."""
     try:
         size = path.stat().st_size if path.is_file() else -1
     except OSError as error:
@@ -104,6 +169,7 @@ def _check_file(path: Path) -> None:
         raise VideoError(f"{path.name} is empty")
     if size > MAX_BYTES:
         raise VideoError(f"{path.name} has {size} bytes; at most {MAX_BYTES} are read")
+    return size
 
 
 def _check_size(path: Path, width: int, height: int) -> None:
