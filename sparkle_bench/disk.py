@@ -125,6 +125,25 @@ def read_lines(path: Path, read: Callable[[Mapping[str, Any]], R]) -> Iterator[R
             ) from error
 
 
+class Memory:
+    """A small JSON file that may be lost: what is read back is what was written, or nothing; nothing fails for its sake."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def read(self) -> dict[str, Any] | None:
+        """Return what was written, or None."""
+        try:
+            return read_json(self._path)
+        except StoreError:
+            return None
+
+    def write(self, data: Mapping[str, Any]) -> None:
+        """Remember; where that cannot be, do without."""
+        with contextlib.suppress(StoreError):
+            write(self._path, pretty(data))
+
+
 def append_line(path: Path, data: Mapping[str, Any]) -> None:
     """Append one line of JSON; on return it is on disk. A cut-off line before it is overwritten.
 

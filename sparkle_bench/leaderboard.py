@@ -8,10 +8,14 @@ Nothing in a board depends on the clock: unchanged results give the same bytes.
 from __future__ import annotations
 
 import dataclasses
+import functools
+import hashlib
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sparkle_bench import disk, plots, report
@@ -351,11 +355,34 @@ def _labels(board: Board) -> dict[str, str]:
 
 
 def _write(results: Store, board: Board) -> None:
+    """Write a board's files, unless all are as they were written from the same data by the same code."""
     folder = results.board_dir(board.benchmark, board.judge_key)
-    disk.write(folder / "leaderboard.csv", to_frame(board).to_csv(index=False, float_format=f"%.{DIGITS}f").encode())
-    disk.write(folder / "leaderboard.json", to_json(board).encode())
+    table = to_frame(board).to_csv(index=False, float_format=f"%.{DIGITS}f").encode()
+    data = to_json(board).encode()
+    drawn = results.drawn(board.benchmark, board.judge_key)
+    made_from = hashlib.sha256(b"\0".join([table, data, _drawing_code().encode()])).hexdigest()
+    if drawn.read() == {"made_from": made_from, "files": _hashes(folder)}:
+        return
+    disk.write(folder / "leaderboard.csv", table)
+    disk.write(folder / "leaderboard.json", data)
     disk.write(folder / "leaderboard.md", report.markdown(board).encode())
     for name, figure in plots.figures(board).items():
         for kind in plots.KINDS:
             disk.write(folder / "figures" / f"{name}.{kind}", plots.render(figure, kind))
     disk.write(folder / "index.html", report.page(board).encode())
+    drawn.write({"made_from": made_from, "files": _hashes(folder)})
+
+
+def _hashes(folder: Path) -> dict[str, str | None]:
+    """Return the hash of every file of a board, None for one that is not there."""
+    paths = {name: folder / name for name in FILES}
+    return {name: disk.file_sha256(path) if path.is_file() else None for name, path in paths.items()}
+
+
+@functools.cache
+def _drawing_code() -> str:
+    """Return a hash of all that turns a board's data into its files: our code and templates, and the libraries."""
+    here = Path(__file__).parent
+    files = [here / "plots.py", *sorted(path for path in (here / "report").rglob("*") if path.suffix in (".py", ".j2"))]
+    libraries = [f"{name} {version(name)}" for name in ("matplotlib", "jinja2")]
+    return hashlib.sha256(b"\0".join([*(path.read_bytes() for path in files), *map(str.encode, libraries)])).hexdigest()

@@ -10,10 +10,9 @@ import io
 import math
 from typing import TYPE_CHECKING, Any, Literal
 
-from matplotlib import rc_context
-from matplotlib.figure import Figure
-
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from sparkle_bench.leaderboard import Board, Entry
 
 BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#8A8A8A"
@@ -34,12 +33,16 @@ _STYLE: Any = {
 
 def figures(board: Board) -> dict[str, Figure]:
     """Return the board's figures by file name."""
+    from matplotlib import rc_context
+
     with rc_context(_STYLE):
         return {"overall": overall(board), "radar": radar(board), "themes": themes(board)}
 
 
 def render(figure: Figure, kind: KIND) -> bytes:
     """Return a figure as a file's content, free of dates and versions."""
+    from matplotlib import rc_context
+
     buffer = io.BytesIO()
     metadata: dict[str, Any] = {"Date": None} if kind == "svg" else {"Software": None}
     with rc_context(_STYLE):
@@ -49,6 +52,8 @@ def render(figure: Figure, kind: KIND) -> bytes:
 
 def overall(board: Board) -> Figure:
     """Bars of the overall mean, best on top; an incomplete result is a line between its bounds."""
+    from matplotlib.figure import Figure
+
     entries = [row.entry for row in board.rows][::-1]
     figure = Figure(figsize=(6.4, 0.9 + 0.38 * len(entries)), layout="constrained")
     axes = figure.add_subplot()
@@ -70,6 +75,8 @@ def overall(board: Board) -> Figure:
 
 def radar(board: Board) -> Figure:
     """One radar of the dimensions per model; an incomplete result shows its lower bounds, dashed."""
+    from matplotlib.figure import Figure
+
     left_out = max(0, len(board.rows) - MOST_RADARS)
     entries = [row.entry for row in board.rows][:MOST_RADARS]
     columns = min(3, max(1, len(entries)))
@@ -101,6 +108,8 @@ def radar(board: Board) -> Figure:
 
 def themes(board: Board) -> Figure:
     """A heat map: models by themes, each cell with its mean, or its bounds while verdicts are missing."""
+    from matplotlib.figure import Figure
+
     entries = [row.entry for row in board.rows]
     figure = Figure(figsize=(2.6 + 1.25 * len(board.themes), 0.9 + 0.42 * len(entries)), layout="constrained")
     axes = figure.add_subplot()

@@ -99,6 +99,12 @@ class Store:
         """Return the folder of sampled sources, for `video.Kept`."""
         return self.root / "results" / ".cache" / "sources"
 
+    def drawn(self, benchmark: str, judge_key: str) -> disk.Memory:
+        """Return what is remembered of the files of one board, so that they are not drawn again for nothing."""
+        return disk.Memory(
+            self.root / "results" / ".cache" / "boards" / _named(benchmark) / f"{_named(judge_key)}.json"
+        )
+
     # -- what is there -------------------------------------------------------------------------------------------
 
     def models(self) -> list[str]:

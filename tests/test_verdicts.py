@@ -256,6 +256,16 @@ def test_what_cannot_be_told_is_left_out() -> None:
     assert "instruction" not in expected_marks(text, every, other, PROMPT.rubric), "not the digit that was read"
 
 
+def test_special_tokens_that_the_text_leaves_out_do_not_move_the_place() -> None:
+    text = verdict(4, 3, 5, 2, 4, 4)
+    plain = tokens_of(text, -1, {})
+    special = TokenChoice(text="<|box_start|>", alternatives={"<|box_start|>": 0.0})
+    everything = [special, *plain[:20], special, *plain[20:90], special, special, *plain[90:], special]
+    expected = {key: float(mark) for key, mark in MARKS.items()}
+    assert expected_marks(text, everything, Scores(marks=MARKS), PROMPT.rubric) == expected
+    assert expected_marks(text, everything[:-3], Scores(marks=MARKS), PROMPT.rubric) == {}, "the reply is not whole"
+
+
 def test_characters_beyond_ascii_do_not_move_the_place() -> None:
     text = "Brief reasoning: très bien, 海 🌊.\n" + verdict(4, 3, 5, 2, 4, 4).partition("\n")[2]
     data = text.encode()

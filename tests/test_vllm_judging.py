@@ -20,6 +20,7 @@ from tests.vllm_server import VllmServer, free_port, group_members, server_envir
 
 pytestmark = pytest.mark.vllm
 MODEL = "tiny-qwen2.5-vl"
+LIMITED = ("--override-generation-config", '{"max_new_tokens": 512}')
 
 
 @pytest.fixture(scope="module")
@@ -37,11 +38,15 @@ def tiny(vllm_python: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def two(vllm_python: Path, tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[VllmServer]]:
-    """Two servers of the same model; the last test kills one."""
+    """Two servers of the same model; the last test kills one.
+
+    The second ends every reply after 512 tokens, as the judge asks anyhow, but for the authors' protocol, which sets no
+    limit: a random model would talk until its context is full.
+    """
     folder = tmp_path_factory.mktemp("log")
     with (
         VllmServer.start(vllm_python, tiny, free_port(), folder / "first.log", MODEL) as first,
-        VllmServer.start(vllm_python, tiny, free_port(), folder / "second.log", MODEL) as second,
+        VllmServer.start(vllm_python, tiny, free_port(), folder / "second.log", MODEL, LIMITED) as second,
     ):
         yield [first, second]
 
@@ -69,8 +74,8 @@ class TestServers:
 
     def test_the_authors_protocol_is_carried_out(self, two: list[VllmServer], mini: Path, tmp_path: Path) -> None:
         """A random model never writes a verdict by itself, so all twenty tries are used, and all of them are on record."""
-        words: list[str | Path] = ["--bench", mini, "--no-signals", "--limit", "1", "--judge-url", two[0].url]
-        words += ["--protocol", "authors", "--timeout", "120", "--judge-model", MODEL]
+        words: list[str | Path] = ["--bench", mini, "--no-signals", "--limit", "1", "--judge-url", two[1].url]
+        words += ["--protocol", "authors", "--judge-model", MODEL]
         done = cli.run("eval", "--model", "identity", *words, cwd=tmp_path, timeout=590)
         judge, found = judged(tmp_path)
         assert (judge["identity"]["protocol"], judge["identity"]["media"]) == ("authors", "mp4")

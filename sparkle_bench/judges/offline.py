@@ -14,11 +14,11 @@ from sparkle_bench.errors import JudgeUnavailable, SparkleError, listed, one_lin
 from sparkle_bench.judges import Question, Reply, Sees, made_up, sight
 from sparkle_bench.judges.batches import Batches, Engine
 from sparkle_bench.judges.message import MESSAGE_FORM
-from sparkle_bench.judges.openai import Clock
+from sparkle_bench.judges.openai import Clock, described
 from sparkle_bench.judges.vllm_engine import Look, Setup
 from sparkle_bench.judges.vllm_start import start
 from sparkle_bench.prompts import Prompt
-from sparkle_bench.video import Pair, Sampling, decoder
+from sparkle_bench.video import Pair, Sampling
 
 __all__ = ["OfflineJudge", "Setup", "open_offline", "opened"]
 
@@ -89,7 +89,7 @@ class OfflineJudge:
             "engine": self.setup.telling,
             "protocol": self.setup.protocol,
             "media": self.setup.media,
-            "sampling": None if self.sampling is None else {**asdict(self.sampling), "decoder": decoder()},
+            "sampling": described(self.sampling),
             "clock": self.clock,
             "checked": self.checked,
             "decoding": asdict(self.setup.decoding),

@@ -17,7 +17,7 @@ from sparkle_bench.judges.message import MESSAGE_FORM, PLAIN, Manner, Url, conte
 from sparkle_bench.judges.pool import Pool, Post
 from sparkle_bench.judges.soft import TokenChoice
 from sparkle_bench.rubric import Rubric, reply_pattern
-from sparkle_bench.video import Pair, Sampling, decoder
+from sparkle_bench.video import FORM, Pair, Sampling, decoder
 
 __all__ = ["Clock", "Decoding", "Media", "OpenAIJudge", "Server", "content", "data_url", "published", "stated"]
 
@@ -127,7 +127,7 @@ class OpenAIJudge:
             "protocol": self.manner.protocol,
             "media": "mp4" if self.sampling is None else "frames",
             "part": self.manner.part,
-            "sampling": None if self.sampling is None else {**asdict(self.sampling), "decoder": decoder()},
+            "sampling": described(self.sampling),
             "clock": self.clock,
             "checked": self.checked,
             "decoding": asdict(self.decoding),
@@ -189,6 +189,19 @@ class OpenAIJudge:
         """Return what tells vLLM when the frames were taken, if that may be stated."""
         told = self.clock == "stated" and self.manner.part == "video_url" and pair.timing is not None
         return {"media_io_kwargs": {"video": stated(pair.timing)}} if told and pair.timing else {}
+
+
+def described(sampling: Sampling | None) -> dict[str, Any] | None:
+    """Return all that decides which pictures a judge sees: instants, sizes, codec and the libraries' versions."""
+    if sampling is None:
+        return None
+    return {
+        **asdict(sampling),
+        "form": FORM,
+        "instants": "spread evenly over each clip, its first and last frame included",
+        "codec": "JPEG",
+        "decoder": decoder(),
+    }
 
 
 def published(model: str) -> str:

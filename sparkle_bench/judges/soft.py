@@ -8,7 +8,7 @@ digit in one token, or lies elsewhere than the reader of replies read it, has no
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from sparkle_bench.rubric import Rubric, Scores, mark_places
@@ -38,28 +38,42 @@ def expected_marks(reply: str, tokens: Sequence[TokenChoice], scores: Scores, ru
         scores: The hard marks that were read from the reply.
         rubric: The scale.
     """
-    pieces = [token.text.encode("utf-8", "surrogateescape") for token in tokens]
-    shift = b"".join(pieces).find(reply.encode())
-    if shift < 0:
-        return {}
+    starts = _starts(reply.encode(), [token.text.encode("utf-8", "surrogateescape") for token in tokens])
     found = {}
     for key, place in mark_places(reply, rubric).items():
-        if reply[place : place + 1] != str(scores[key]):
+        if not starts or reply[place : place + 1] != str(scores[key]):
             continue
-        index, inside = _token_at(pieces, shift + len(reply[:place].encode()))
-        mean = _mean(tokens[index], inside, rubric)
+        offset = len(reply[:place].encode())
+        index = max(number for number, start in starts.items() if start <= offset)
+        mean = _mean(tokens[index], offset - starts[index], rubric)
         if mean is not None:
             found[key] = round(mean, DIGITS)
     return found
 
 
-def _token_at(pieces: Sequence[bytes], offset: int) -> tuple[int, int]:
-    """Return the number of the token that holds a byte of the whole text, and the byte's place inside it."""
-    for index, piece in enumerate(pieces):
-        if offset < len(piece):
-            return index, offset
-        offset -= len(piece)
-    raise IndexError("no token holds this byte")
+def _starts(reply: bytes, pieces: Sequence[bytes]) -> dict[int, int]:
+    """Return where each token that belongs to the reply begins in it, by the token's number; none if they do not fit.
+
+    Tokens before and after the reply do not belong to it; special tokens amid it are left out of a reply's text.
+    """
+    shift = b"".join(pieces).find(reply)
+    if shift >= 0:
+        starts = {number: start - shift for number, start in enumerate(_running(pieces))}
+        return {number: start for number, start in starts.items() if -len(pieces[number]) < start < len(reply)}
+    found, place = {}, 0
+    for number, piece in enumerate(pieces):
+        if piece and reply.startswith(piece, place):
+            found[number] = place
+            place += len(piece)
+    return found if place == len(reply) else {}
+
+
+def _running(pieces: Sequence[bytes]) -> Iterator[int]:
+    """Yield where each piece begins in the whole."""
+    place = 0
+    for piece in pieces:
+        yield place
+        place += len(piece)
 
 
 def _mean(token: TokenChoice, inside: int, rubric: Rubric) -> float | None:

@@ -2,6 +2,7 @@
 
 from sparkle_bench.video.kept import Kept
 from sparkle_bench.video.pair import (
+    FORM,
     Clip,
     Pair,
     Recorded,
@@ -18,6 +19,7 @@ from sparkle_bench.video.probe import MAX_BYTES, MAX_FRAME_PIXELS, MAX_FRAMES, M
 from sparkle_bench.video.write import write
 
 __all__ = [
+    "FORM",
     "MAX_BYTES",
     "MAX_FRAMES",
     "MAX_FRAME_PIXELS",
