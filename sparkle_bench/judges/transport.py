@@ -12,6 +12,7 @@ from __future__ import annotations
 import email.utils
 import random
 import re
+import ssl
 import threading
 import time
 from collections.abc import Callable
@@ -72,8 +73,13 @@ class Transport:
     tries: int = TRIES
     sleep: Callable[[float], None] = time.sleep
     _own: threading.local = field(init=False, repr=False, default_factory=threading.local)
+    _tls: ssl.SSLContext | bool = field(init=False, repr=False, default=False)
     _opened: list[httpx.Client] = field(init=False, repr=False, default_factory=list)
     _closed: threading.Event = field(init=False, repr=False, default_factory=threading.Event)
+
+    def __post_init__(self) -> None:
+        if self.url.lower().startswith("https:"):  # once for all threads: reading the certificates takes a while
+            object.__setattr__(self, "_tls", httpx.create_ssl_context())
 
     @property
     def _client(self) -> httpx.Client:
@@ -89,7 +95,8 @@ class Transport:
     def _connected(self) -> httpx.Client:
         headers = {"User-Agent": USER_AGENT} | _key_header(self.url, self.api_key)
         timeout = httpx.Timeout(self.timeout, connect=min(10.0, self.timeout))
-        return httpx.Client(headers=headers, timeout=timeout, trust_env=not _is_loopback(self.url))
+        direct = _is_loopback(self.url)
+        return httpx.Client(headers=headers, timeout=timeout, verify=self._tls, trust_env=not direct)
 
     def close(self) -> None:
         """Hang up, for good."""
