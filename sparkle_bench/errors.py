@@ -73,12 +73,21 @@ class RequestFailed(SparkleError):
     Attributes:
         failures: One line for every attempt.
         systemic: True when the cause may lie with the server, not the sample (it counts towards stopping the run).
+        tokens: Prompt and completion tokens of answers that were paid for and held no reply.
     """
 
-    def __init__(self, message: str, *, failures: tuple[str, ...] = (), systemic: bool = True) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        failures: tuple[str, ...] = (),
+        systemic: bool = True,
+        tokens: tuple[int, int] = (0, 0),
+    ) -> None:
         super().__init__(message)
         self.failures = failures
         self.systemic = systemic
+        self.tokens = tokens
 
 
 class BudgetSpent(SparkleError):

@@ -31,6 +31,12 @@ _STYLE: Any = {
 }
 
 
+def load() -> None:
+    """Load the library."""
+    from matplotlib.backends import backend_agg, backend_svg  # noqa: F401
+    from matplotlib.figure import Figure  # noqa: F401
+
+
 def figures(board: Board) -> dict[str, Figure]:
     """Return the board's figures by file name."""
     from matplotlib import rc_context

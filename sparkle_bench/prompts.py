@@ -40,14 +40,16 @@ class Prompt:
         text: The template, jinja2 or with `{edit_prompt}`.
         rubric: The rubric that the template and the reader of replies use.
         name: The template's file name, for records.
+        past: Whether it was asked elsewhere and is only on record: it need not be known, nor show the instruction.
     """
 
     text: str
     rubric: Rubric
     name: str = TEMPLATE
+    past: bool = False
 
     def __post_init__(self) -> None:
-        if _PROBE not in self.render(_PROBE):
+        if not self.past and _PROBE not in self.render(_PROBE):
             raise PromptError(
                 f"the prompt template {self.name} does not show the instruction verbatim; "
                 f"use {{{{ instruction }}}} or {PLACEHOLDER} in it"

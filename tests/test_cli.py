@@ -179,8 +179,8 @@ MISTAKES: dict[str, tuple[Callable[[Path], list[str | Path]], int, str]] = {
     ),
     "an odd number of frames": (
         lambda b: ["eval", "--model", "identity", "--bench", b, "--judge-url", "URL", "--frames", "7"],
-        1,
-        "7 frames per clip cannot be sampled; use an even number",
+        2,
+        "7 is odd",
     ),
     "a name that cannot be a folder": (
         lambda b: ["edit", "--model", "identity", "--name", "../up", "--bench", b],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -68,23 +68,56 @@ def test_it_never_falls_below_one() -> None:
     assert limit.value == 1
 
 
-def test_rising_latency_lowers_it_and_a_new_usual_one_lets_it_rise_again() -> None:
+def test_answers_that_grow_slow_with_load_lower_it_and_it_recovers() -> None:
     limit = Limit(Pace(start=20, most=20))
-    answered(limit, 60, seconds=1.0)
+    answered(limit, 80, seconds=1.0)
     assert limit.value == 20
-    answered(limit, 30, seconds=6.0)
-    fallen = limit.value
-    assert fallen < 20
-    answered(limit, 60, seconds=1.0)
-    answered(limit, 400, seconds=1.0)
+    lowest = 20
+    for _ in range(300):
+        limit.answered(max(1.0, 3.0 * limit.value / 20), now=0.0, full=True)  # overloaded: fewer at once are faster
+        lowest = min(lowest, limit.value)
+    assert lowest <= 16
+    answered(limit, 600, seconds=1.0)
     assert limit.value == 20
 
 
-def test_steady_latency_with_noise_lowers_nothing() -> None:
-    rng, limit = random.Random(7), Limit(Pace(start=20, most=20))
-    for _ in range(2000):
-        limit.answered(rng.uniform(0.6, 1.6), now=0.0, full=True)
-        assert limit.value == 20
+def test_answers_that_grow_slow_whatever_the_load_change_nothing_for_long() -> None:
+    limit = Limit(Pace(start=20, most=20))
+    answered(limit, 80, seconds=1.0)
+    answered(limit, 40, seconds=6.0)
+    assert limit.value == 16, "a fall, to see whether it helps"
+    answered(limit, 40, seconds=6.0)
+    assert limit.value == 20, "it did not, so it is taken back"
+
+
+def test_the_first_question_of_unknown_length_goes_alone() -> None:
+    rates = Rates(Pace(max_tpm=10_000))
+    first = rates.send(0, now=0.0)
+    assert rates.wait(0, now=0.1) > 0
+    rates.settle(first, 5000)
+    assert rates.wait(0, now=0.2) == 0.0
+    rates.send(0, now=0.2)
+    assert rates.wait(0, now=0.3) == pytest.approx(MINUTE - 0.3), "the next may be as long as the longest"
+
+
+@pytest.mark.parametrize(
+    "seconds",
+    [
+        lambda rng: rng.uniform(0.6, 1.6),
+        lambda rng: rng.expovariate(1 / 4),
+        lambda rng: 2.4 * rng.lognormvariate(0.0, 1.0),
+        lambda rng: 1.0 if rng.random() < 0.66 else 6.0,
+    ],
+    ids=["uniform", "exponential", "long thoughts", "cached or not"],
+)
+def test_spread_that_has_nothing_to_do_with_load_costs_little(seconds: Callable[[random.Random], float]) -> None:
+    values = []
+    for seed in range(5):
+        rng, limit = random.Random(seed), Limit(Pace(start=20, most=20))
+        for _ in range(1000):
+            limit.answered(seconds(rng), now=0.0, full=True)
+            values.append(limit.value)
+    assert sum(values) / len(values) > 19
 
 
 @pytest.mark.parametrize(
@@ -102,7 +135,7 @@ def test_steady_latency_with_noise_lowers_nothing() -> None:
 def test_rates_say_how_long_to_wait(pace: Pace, tokens: int, sent: int, wait: float) -> None:
     rates = Rates(pace)
     for _ in range(sent):
-        rates.send(tokens, now=100.0)
+        rates.settle(rates.send(tokens, now=100.0), tokens)
     assert rates.wait(tokens, now=101.0) == pytest.approx(wait)
     assert rates.wait(tokens, now=100.0 + MINUTE) == 0.0
 
@@ -116,7 +149,7 @@ def test_no_minute_holds_more_than_allowed() -> None:
         now += rng.uniform(0.0, 2.0)
         while (pause := rates.wait(tokens, now=now)) > 0:
             now += pause
-        rates.send(tokens, now=now)
+        rates.settle(rates.send(tokens, now=now), tokens)
         sent.append((now, tokens))
     for index, (begun, _) in enumerate(sent):
         window = [size for at, size in sent[index:] if at < begun + MINUTE]
@@ -183,6 +216,89 @@ def test_a_server_that_says_429_is_asked_less(stack: ExitStack) -> None:
     fake.requests.clear()
     assert ask(made, 150, threads=16) == []
     assert len(fake.requests) - 150 < refused, "it has learned"
+
+
+def test_a_quota_is_waited_for_and_uses_up_no_try(stack: ExitStack) -> None:
+    """A server that takes twenty requests and then says 429 until its minute is over."""
+    fake = FakeJudge()
+    window: list[float] = []
+
+    def answer(body: dict[str, Any]) -> Answer:
+        with fake.lock:
+            now = time.monotonic()
+            window[:] = [at for at in window if at > now - 1.0]
+            if len(window) >= 20:
+                return Answer(status=429)
+            window.append(now)
+            return Answer()
+
+    fake.answer = answer
+    stack.enter_context(serving(fake))
+    made = pool(stack, fake, pace=Pace(start=8))
+    assert ask(made, 60, threads=8) == []
+    assert len(fake.requests) - 60 < 60, "while one waits, the others do not ask"
+
+
+def test_a_quota_that_never_comes_back_is_given_up(stack: ExitStack) -> None:
+    fake = stack.enter_context(
+        serving(FakeJudge(answer=lambda body: Answer(status=429, headers={"Retry-After": "60"})))
+    )
+    transport = Transport(url=fake.url, sleep=lambda seconds: None)
+    made = Pool([transport])
+    stack.callback(made.close)
+    wrong = ask(made, 2, threads=2)
+    assert len(wrong) == 2
+    assert "429" in wrong[0]
+
+
+def test_a_server_that_hangs_is_given_up(stack: ExitStack) -> None:
+    fake = stack.enter_context(serving(FakeJudge(answer=lambda body: Answer(delay=1.0))))
+    made = pool(stack, fake, timeout=0.1)
+    begun = time.monotonic()
+    wrong = ask(made, 40, threads=8)
+    assert len(wrong) == 40
+    assert "answers nothing any more: 12 requests in a row" in wrong[-1]
+    assert time.monotonic() - begun < 20
+
+
+def test_a_single_refusal_is_that_questions_own(stack: ExitStack) -> None:
+    fake = stack.enter_context(serving(FakeJudge()))
+    made = pool(stack, fake)
+    made.post(ASK)
+    fake.queue.append(Answer(status=403, text="this content is not for us"))
+    with pytest.raises(RequestFailed, match="this content is not for us"):
+        made.post(ASK)
+    made.post(ASK)
+
+
+def test_unreachable_servers_use_up_no_try(stack: ExitStack) -> None:
+    dead = [FakeJudge() for _ in range(8)]
+    for fake in dead:
+        with serving(fake):
+            pass
+    alive = stack.enter_context(serving(FakeJudge()))
+    assert ask(pool(stack, *dead, alive), 3, threads=1) == []
+
+
+def test_a_look_that_fails_in_any_way_holds_nobody_up(stack: ExitStack) -> None:
+    with serving(FakeJudge()) as gone:
+        pass
+
+    def look(transport: Transport) -> str | None:
+        raise LookupError("something else")
+
+    made = Pool([Transport(url=gone.url, sleep=lambda seconds: None)], look=look)
+    stack.callback(made.close)
+    assert "is gone" in ask(made, 2, threads=2)[0]
+
+
+def test_closing_wakes_those_who_wait(stack: ExitStack) -> None:
+    fake = stack.enter_context(serving(FakeJudge(answer=lambda body: Answer(delay=0.5))))
+    made = pool(stack, fake, pace=Pace(start=1, most=1))
+    threading.Timer(0.2, made.close).start()
+    begun = time.monotonic()
+    assert ask(made, 4, threads=4)
+    assert time.monotonic() - begun < 5
 
 
 def test_time_outs_lower_the_limit(stack: ExitStack) -> None:

@@ -184,18 +184,74 @@ def test_a_budget_on_the_command_line_stops_cleanly(road: Road, fake: FakeJudge)
         "--judge-url",
         fake.url,
     ]
-    done = cli.run(*words, "--price", "1,10", "--budget", "0.015", cwd=road.root)
+    done = cli.run(
+        *words, "--price", "1,10", "--max-tokens", "64", "--budget", "0.008", "--workers", "1", cwd=road.root
+    )
     assert done.returncode == 3
-    assert "stopped: the budget of 0.015 USD is spent" in done.stderr
+    assert "USD of the budget of 0.008 are spent" in done.stderr
+    assert len(fake.requests) == 3
     assert "overall" in done.stdout
     wrong = cli.run(*words, "--budget", "1", cwd=road.root)
     assert wrong.returncode == 2
     assert "--budget needs a price" in wrong.stderr
+    for odd in ("nan", "inf", "0", "-1"):
+        assert cli.run(*words, "--price", "1,10", "--budget", odd, cwd=road.root).returncode == 2
+
+
+def test_a_budget_of_many_questions_is_used_up_and_not_only_begun(
+    tmp_path: Path, fake: FakeJudge, stack: ExitStack
+) -> None:
+    """What others may cost is waited for, not taken for spent: every question that fits is asked."""
+    write_benchmark(tmp_path / "bench", samples_per_theme=3)
+    road = Road(tmp_path)
+    limited = road.connected(stack, fake, options=probe.Options(frames=2, max_tokens=None))
+    judgments = road.judge(
+        limited, workers=8, price=PRICE, budget=12 * ONE + run.Price(prompt=1, completion=10).of(0, 8192)
+    )
+    assert len(judgments) == 12
+
+
+def test_replies_that_no_server_counts_cost_what_was_set_aside(road: Road, fake: FakeJudge, stack: ExitStack) -> None:
+    fake.answer = lambda body: Answer(usage=None)
+    with pytest.raises(BudgetSpent):
+        road.judge(road.connected(stack, fake), price=PRICE, budget=0.012)
+    key = road.store.judge_keys("identity")[0]
+    costs = [j.cost for j in road.store.all_judgments("identity", key)]
+    assert costs
+    assert 0 < sum(cost or 0 for cost in costs) <= 0.012
+
+
+def test_a_budget_holds_where_no_question_has_a_known_length(road: Road, fake: FakeJudge, stack: ExitStack) -> None:
+    judge = road.connected(stack, fake, options=probe.Options(media="mp4"))
+    assert judge.tokens == 0
+    thousand = run.Price(prompt=1000.0, completion=0.0)  # one USD a question, as the made-up judge counts them
+    with pytest.raises(BudgetSpent, match="one more question may cost 16"):
+        road.judge(judge, workers=8, price=thousand, budget=16.0)
+    assert fake.requests == [], "it may take more than the budget, as far as anybody knows"
+    with pytest.raises(BudgetSpent):
+        road.judge(road.connected(stack, fake), name="again", workers=8, price=thousand, budget=3.5)
+    assert 2 <= len(fake.requests) <= 3
+
+
+def test_answers_without_a_reply_were_paid_for_too(road: Road, fake: FakeJudge, stack: ExitStack) -> None:
+    fake.queue.append(Answer(text=" "))
+    first = road.judge(road.connected(stack, fake), workers=1, price=PRICE)[0]
+    assert (first.attempts, first.prompt_tokens, first.completion_tokens) == (2, 2000, 120)
+    assert first.cost == pytest.approx(2 * ONE)
+
+
+def test_what_was_thought_is_charged_where_only_the_total_holds_it() -> None:
+    from sparkle_bench.judges.transport import tokens_of
+
+    assert tokens_of({"usage": {"prompt_tokens": 3000, "completion_tokens": 80, "total_tokens": 8080}}) == (3000, 5080)
+    assert tokens_of({"usage": {"prompt_tokens": 3000, "completion_tokens": 80}}) == (3000, 80)
+    assert tokens_of({"usage": {"prompt_tokens": "3000"}}) == (0, 0)
+    assert tokens_of({}) == (0, 0)
 
 
 def test_an_estimate_asks_nobody(road: Road, fake: FakeJudge) -> None:
     words: list[str | Path] = ["eval", "--model", "identity", "--bench", "bench", "--judge-url", fake.url, "--json"]
-    words += ["--price", "1,10", "--estimate", "--repeats", "2"]
+    words += ["--price", "1,10", "--judge-model", "tiny-judge", "--estimate", "--repeats", "2"]
     done = cli.run(*words, cwd=road.root)
     assert done.returncode == 0, done.stderr
     said = json.loads(done.stdout)

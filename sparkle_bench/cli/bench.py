@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sparkle_bench.cli.judge import MOST_WORKERS, REPLAY, WORKERS, Choice, api_key, options, wishes
+from sparkle_bench.cli.judge import MOST_WORKERS, REPLAY, WORKERS, Choice, options, wishes
 from sparkle_bench.cli.judge import prompt as asked_with
 
 if TYPE_CHECKING:
@@ -34,10 +34,11 @@ def opened(choice: Choice, benchmark: str) -> Iterator[Bench]:
     """
     with ExitStack() as stack:
         if choice.kind == "replay":
-            judge, asked = _replayed(choice.given)
-        else:
-            asked = asked_with(choice, benchmark)
-            judge = _judge(choice, benchmark, asked, stack)
+            judge, asked, repeats = _replayed(choice.given)
+            yield dataclasses.replace(_bench(choice, judge, asked), repeats=repeats)
+            return
+        asked = asked_with(choice, benchmark)
+        judge = _judge(choice, benchmark, asked, stack)
         yield _bench(choice, judge, asked)
 
 
@@ -71,7 +72,7 @@ def _served(choice: Choice, urls: Sequence[str], prompt: Prompt, wished: Options
     from sparkle_bench.judges import probe
     from sparkle_bench.judges.pace import Pace
 
-    given, key = choice.given, api_key()
+    given, key = choice.given, choice.key
     workers = given["workers"]
     pace = Pace(
         start=workers or WORKERS,
@@ -106,10 +107,23 @@ def _launched(choice: Choice, prompt: Prompt, stack: ExitStack) -> Judge:
     click.echo(f"starting {wanted.name}; its log is {wanted.log}", err=True)
     served = stack.enter_context(serving(wanted, said_to_load))
     wished = dataclasses.replace(
-        options(choice), model=served.name, revision=served.commit, engine=telling(wanted.engine)
+        options(choice),
+        model=served.name,
+        revision=served.commit or _weights(wanted.model),
+        engine=telling(wanted.engine),
     )
     stack.push(_why_it_ended(served))
     return _served(choice, [served.url], prompt, wished, stack)
+
+
+def _weights(model: str) -> str | None:
+    """Return what tells the weights in a folder from others; None for a model of the Hub."""
+    from pathlib import Path
+
+    from sparkle_bench.judges.before_start import fingerprint
+
+    folder = Path(model).expanduser()
+    return fingerprint(folder) if folder.is_dir() else None
 
 
 def _why_it_ended(served: Served) -> Callable[..., None]:
@@ -168,8 +182,8 @@ def _embedded(benchmark: str, prompt: Prompt, given: Mapping[str, Any]) -> Judge
     return SignalsJudge(rubric=prompt.rubric, rules=rules)
 
 
-def _replayed(given: Mapping[str, Any]) -> tuple[Judge, Prompt]:
-    """Return the judge of stored replies: a `judgments.jsonl`, or its folder."""
+def _replayed(given: Mapping[str, Any]) -> tuple[Judge, Prompt, int]:
+    """Return the judge of stored replies (a `judgments.jsonl`, or its folder), its prompt and how often it was asked."""
     from pathlib import Path
 
     from sparkle_bench.errors import StoreError
@@ -182,4 +196,5 @@ def _replayed(given: Mapping[str, Any]) -> tuple[Judge, Prompt]:
         raise StoreError(
             f"no judge.json beside {path}; replay:FILE takes the judgments.jsonl of a result, or its folder"
         )
-    return replay(judge, judgments)
+    again = replay(judge, judgments)
+    return *again, max([1, *(judgment.repeat + 1 for judgment in judgments)])

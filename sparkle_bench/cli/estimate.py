@@ -26,11 +26,11 @@ def estimated(task: Task, choice: Choice) -> tuple[list[str], dict[str, Any]]:
     """Return lines and data on what judging would take.
 
     Every chosen sample counts that has a video or is to get one, except those that a judge asked for in the same words
-    has judged already. Tokens are those of the first sample's clip for all.
+    has judged already; videos that were replaced since, and verdicts that other results hold on the same files, are not
+    looked for. Tokens are those of the first sample's clip for all.
     """
-    repeats = choice.given["repeats"]
     left = [sample for sample in task.work.samples if _has_video(task, sample)]
-    judged = _judged(task, choice, left)
+    judged, repeats = _judged(task, choice, left)
     requests = len(left) * repeats - judged
     prompt = _question_tokens(task, choice, left[0]) if left else 0
     tokens = None if prompt is None else (prompt * requests, REPLY_TOKENS * requests)
@@ -46,7 +46,7 @@ def estimated(task: Task, choice: Choice) -> tuple[list[str], dict[str, Any]]:
     }
     lines = [
         "estimate; nothing was sent",
-        f"  requests  {requests}: {repeats} for each of {len(left)} samples, {judged} verdicts are there already",
+        f"  requests  {requests}: {repeats} for each of {len(left)} samples, {judged} verdicts are known to be there",
         f"  tokens    {_tokens(tokens)}",
         f"  cost      {_cost(choice, cost)}",
     ]
@@ -72,24 +72,31 @@ def _has_video(task: Task, sample: Sample) -> bool:
     return find is None or find(sample) is not None
 
 
-def _judged(task: Task, choice: Choice, left: list[Sample]) -> int:
-    """Count the verdicts of a judge that was asked for in the same words."""
-    store, model = task.work.store, task.work.model
-    if choice.kind == "replay" or store.read_run(model) is None:
-        return 0
+def _judged(task: Task, choice: Choice, left: list[Sample]) -> tuple[int, int]:
+    """Count the verdicts of a judge that was asked for in the same words, and the repeats that will be asked for.
+
+    Which model a server has is not known before it is asked, so nothing counts where the words do not name it.
+    """
+    store, model, repeats = task.work.store, task.work.model, int(choice.given["repeats"])
     wished = judges.wishes(choice, judges.prompt(choice, task.benchmark.name))
+    if choice.kind == "replay" or wished.get("model", "") is None or store.read_run(model) is None:
+        return 0, repeats
     edits, ids = store.edits(model), {sample.id for sample in left}
-    most = 0
+    found = [(0, repeats)]
     for key in store.judge_keys(model):
-        if (store.read_judge(model, key) or {}).get("wishes") == road.as_stored(wished):
+        judge = store.read_judge(model, key) or {}
+        if judge.get("wishes") == road.as_stored(wished):
+            most = max(
+                repeats, int(judge.get("repeats", 1))
+            )  # once more were asked for, fewer would leave it incomplete
             current = [
                 name
                 for name, judgment in store.judgments(model, key).items()
-                if judgment.ok and name[0] in ids and name[2] < choice.given["repeats"]
+                if judgment.ok and name[0] in ids and name[2] < most
                 if name[0] in edits and edits[name[0]].sha256 == name[1]
             ]
-            most = max(most, len(current))
-    return most
+            found.append((len(current), most))
+    return max(found)
 
 
 def _question_tokens(task: Task, choice: Choice, sample: Sample) -> int | None:

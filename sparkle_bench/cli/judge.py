@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
@@ -31,12 +31,14 @@ class Choice:
         preset: The judge known by name, or None.
         urls: Addresses of a served judge.
         given: The options.
+        key: The server's key.
     """
 
     kind: Kind
     preset: Preset | None
     urls: tuple[str, ...]
     given: Mapping[str, Any]
+    key: str | None = field(default=None, repr=False)
 
     @property
     def late(self) -> bool:
@@ -46,7 +48,7 @@ class Choice:
     @property
     def workers(self) -> int | None:
         """How many samples at once, if the user does not say; None for one a processor."""
-        return {"signals": None, "replay": 1, "offline": BATCH}.get(self.kind, MOST_WORKERS)
+        return {"signals": None, "replay": 1, "offline": BATCH}.get(self.kind, MOST_WORKERS * max(1, len(self.urls)))
 
     @property
     def price(self) -> Price | None:
@@ -66,26 +68,18 @@ def choose(given: Mapping[str, Any]) -> Choice:
         UsageError: No judge is named, options contradict each other, or an address is none.
         JudgeUnavailable: The judge's name is unknown.
     """
+    key = api_key()  # first: the programs that we start must not find it
     name: str | None = given["judge_name"]
     preset = None if name is None or name in ("openai", "signals") or name.startswith(REPLAY) else _preset(name)
     if name == "signals" or (name or "").startswith(REPLAY):
-        return _without_model(str(name), given)
-    if given["serve"] or given["judge_engine"] == "offline":
-        return _started(preset, given)
-    urls = given["judge_urls"] or ((preset.url,) if preset and preset.url else ())
-    choice = Choice(kind="served", preset=preset, urls=addresses(urls, preset), given=given)
-    if given["budget"] is not None and choice.price is None:
-        raise click.UsageError("--budget needs a price: name a judge that has one, or pass --price IN,OUT")
+        choice = Choice(kind="signals" if name == "signals" else "replay", preset=None, urls=(), given=given)
+    elif given["serve"] or given["judge_engine"] == "offline":
+        choice = _started(preset, given)
+    else:
+        urls = given["judge_urls"] or ((preset.url,) if preset and preset.url else ())
+        choice = Choice(kind="served", preset=preset, urls=addresses(urls, preset), given=given, key=key)
+    _check_fits(choice)
     return choice
-
-
-def _without_model(name: str, given: Mapping[str, Any]) -> Choice:
-    kind: Kind = "signals" if name == "signals" else "replay"
-    if kind == "signals" and given["repeats"] > 1:
-        raise click.UsageError("--judge signals always says the same; leave out --repeats")
-    if given["serve"] or given["judge_engine"] == "offline" or given["protocol"] == "authors":
-        raise click.UsageError(f"--judge {kind} asks no model; leave out --serve, --judge-engine and --protocol")
-    return Choice(kind=kind, preset=None, urls=(), given=given)
 
 
 def _started(preset: Preset | None, given: Mapping[str, Any]) -> Choice:
@@ -94,13 +88,50 @@ def _started(preset: Preset | None, given: Mapping[str, Any]) -> Choice:
 
     if given["serve"] and given["judge_engine"] == "offline":
         raise click.UsageError("--serve and --judge-engine offline exclude each other")
-    source = click.get_current_context().get_parameter_source("judge_urls")
-    if given["judge_urls"] and source == click.core.ParameterSource.COMMANDLINE:
-        raise click.UsageError("--judge-url names a server that runs; leave out --serve and --judge-engine offline")
     if given["judge_name"] == "openai":
         raise click.UsageError("--judge openai is a server of yours: pass its --judge-url, or name another judge")
+    if preset is not None and preset.served_by == "provider":
+        raise click.UsageError(
+            f"--judge {preset.name} runs at its provider; leave out --serve and --judge-engine offline"
+        )
     kind: Kind = "launched" if given["serve"] else "offline"
     return Choice(kind=kind, preset=preset or _preset(DEFAULT), urls=(), given=given)
+
+
+_SERVER = ("judge_urls", "judge_model", "part", "server_clock", "timeout", "max_rpm", "max_tpm")
+_MODEL = (
+    "media", "frames", "max_pixels", "constrain", "soft", "thinking", "max_tokens", "protocol", "price", "budget",
+    "judge_revision", "serve_options", "judge_engine", "serve",
+)  # fmt: skip
+_LAUNCH = ("port", "log", "vllm_python", "patience")
+NO_USE: Mapping[Kind, tuple[str, ...]] = {
+    "signals": (*_SERVER, *_MODEL, *_LAUNCH, "strict_parse", "prompt", "repeats"),
+    "replay": (*_SERVER, *_MODEL, *_LAUNCH, "prompt", "repeats"),
+    "served": (*_LAUNCH, "serve_options"),
+    "launched": ("judge_urls", "part"),
+    "offline": ("judge_urls", "part", "server_clock", "timeout", "max_rpm", "max_tpm", *_LAUNCH),
+}
+"""Options that have no use with a kind of judge, by the names of their values."""
+
+
+def _check_fits(choice: Choice) -> None:
+    """Refuse options that contradict the judge, or each other.
+
+    Raises:
+        UsageError: Naming the first.
+    """
+    given, context = choice.given, click.get_current_context()
+    names = {parameter.name: max(parameter.opts, key=len) for parameter in context.command.params}
+    for name in NO_USE[choice.kind]:
+        if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
+            what = {"served": "a server that runs", "launched": "--serve", "offline": "--judge-engine offline"}
+            raise click.UsageError(
+                f"{names[name]} has no use with {what.get(choice.kind, f'--judge {choice.kind}')}; leave it out"
+            )
+    if given["budget"] is not None and choice.price is None:
+        raise click.UsageError("--budget needs a price: name a judge that has one, or pass --price IN,OUT")
+    if given["media"] == "mp4" and (given["frames"] or given["max_pixels"]):
+        raise click.UsageError("--media mp4 sends files whole; leave out --frames and --max-pixels")
 
 
 def _preset(name: str) -> Preset:
@@ -230,7 +261,8 @@ def address(given: str) -> str:
 
 
 def api_key() -> str | None:
-    """Take the key out of the environment, where the programs we start would find it too."""
+    """Take the key out of the environment, where the programs we start would find it too, and the address with it."""
+    os.environ.pop("SPARKLE_JUDGE_URL", None)  # it may hold a password; the options have it by now
     key = os.environ.pop("SPARKLE_JUDGE_API_KEY", "").strip()
     if not (key.isascii() and key.isprintable()):
         raise click.UsageError("SPARKLE_JUDGE_API_KEY holds characters that no key has")

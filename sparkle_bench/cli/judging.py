@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import click
@@ -22,6 +23,18 @@ def _price(_: click.Context, __: click.Parameter, text: str | None) -> tuple[flo
     return prompt, completion
 
 
+def _finite(_: click.Context, __: click.Parameter, number: float | None) -> float | None:
+    if number is not None and not math.isfinite(number):
+        raise click.BadParameter(f"{number} is no amount of money")
+    return number
+
+
+def _even(_: click.Context, __: click.Parameter, number: int | None) -> int | None:
+    if number is not None and number % 2:
+        raise click.BadParameter(f"{number} is odd; the Qwen-VL models merge frames in twos")
+    return number
+
+
 judge_urls = click.option(
     "--judge-url",
     "judge_urls",
@@ -38,7 +51,10 @@ showing = opt.together(
         help="Send frames of the same instants, or whole files.  [default: the judge's; frames]",
     ),
     click.option(
-        "--frames", type=click.IntRange(min=2), help="Frames per clip, an even number.  [default: the judge's; 16]"
+        "--frames",
+        type=click.IntRange(min=2),
+        callback=_even,
+        help="Frames per clip, an even number.  [default: the judge's; 16]",
     ),
     click.option(
         "--max-pixels",
@@ -62,7 +78,9 @@ replying = opt.together(
         help="Force the reply's form.  [default: where the server offers it]",
     ),
     click.option(
-        "--soft", is_flag=True, help="Also store the expected mark, from the probabilities of the mark's token."
+        "--soft",
+        is_flag=True,
+        help="Also store the expected mark, from the probabilities of the mark's token; another judge key.",
     ),
     click.option(
         "--thinking/--no-thinking",
@@ -107,6 +125,7 @@ spending = opt.together(
     click.option(
         "--budget",
         type=click.FloatRange(min=0.0, min_open=True),
+        callback=_finite,
         metavar="USD",
         help="Stop before this command has spent more.",
     ),

@@ -105,7 +105,7 @@ selection = together(
     click.option(
         "--workers",
         type=click.IntRange(min=1),
-        help="Samples at once.  [default: 1 to edit, 8 to judge, one a processor to measure]",
+        help="Samples at once.  [default: 1 to edit, 8 rising to 32 a server to judge, one a processor to measure]",
     ),
 )
 

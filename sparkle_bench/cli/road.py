@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
 import threading
@@ -105,10 +104,16 @@ def judge(task: Task, bench: Bench, workers: int | None) -> None:
     """
     from sparkle_bench import run
 
-    # The boards' libraries take half a second to load; most of a run is waiting for answers.
-    threading.Thread(target=importlib.import_module, args=("sparkle_bench.leaderboard",), daemon=True).start()
+    threading.Thread(target=_load_boards, daemon=True).start()
     with stage(task.work, "judging", workers=task.workers or workers or processors()) as work:
         run.judge(work, bench, now=now())
+
+
+def _load_boards() -> None:
+    """Load the boards' libraries, which takes a second, while the judge is waited for."""
+    from sparkle_bench import leaderboard, plots  # noqa: F401
+
+    plots.load()
 
 
 def unfinished(task: Task, bench: Bench) -> bool:

@@ -76,6 +76,7 @@ def _wanted(given: Mapping[str, Any]) -> Wanted:
 @opt.one_line_errors
 def edit(**given: Any) -> None:
     """Edit with a model and stop there; `eval` goes on from it."""
+    judges.api_key()  # nobody needs it here, and the programs that we start must not find it
     task = road.task(given, _wanted(given))
     road.edit(task)
     edits = task.work.store.edits(task.work.model)

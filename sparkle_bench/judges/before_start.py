@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import http.client
 import json
 import re
@@ -25,6 +26,8 @@ _NO_VLLM = 3
 _FIND = f"import importlib.util, sys; sys.exit(0 if importlib.util.find_spec('vllm') else {_NO_VLLM})"
 _ANSWER_SECONDS = 2.0
 _LONGEST_ANSWER = 1 << 20
+MOST_CONFIGURATION = 1 << 20
+"""Bytes up to which a JSON file of a model is its configuration, whose content counts."""
 
 
 def interpreter(python: str, environment: Mapping[str, str]) -> str:
@@ -96,6 +99,16 @@ def commit(model: str, revision: str | None, environment: Mapping[str, str]) -> 
     except (OSError, UnicodeDecodeError):
         return None
     return found if _COMMIT.fullmatch(found) else None
+
+
+def fingerprint(folder: Path) -> str:
+    """Return what tells the weights in a folder from others: a hash of its configuration and its files' names and sizes."""
+    value = hashlib.sha256()
+    for path in sorted(path for path in folder.iterdir() if path.is_file()):
+        value.update(f"{path.name}\0{path.stat().st_size}\0".encode())
+        if path.suffix == ".json" and path.stat().st_size < MOST_CONFIGURATION:
+            value.update(path.read_bytes())
+    return f"files-{value.hexdigest()[:16]}"
 
 
 def _cached(model: str, environment: Mapping[str, str]) -> Path:

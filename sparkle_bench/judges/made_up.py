@@ -5,7 +5,13 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
+from sparkle_bench.records import Sample
 from sparkle_bench.video import Clip, Pair, Sampling, Timing, encode_jpeg, instants, smart_resize, write
+
+SAMPLE = Sample(
+    id="made-up", benchmark="", theme="", subtheme="", scene="", instruction="", source="", sha256=""
+)  # fmt: skip
+"""Stands for no sample."""
 
 
 def size(sampling: Sampling) -> tuple[int, int]:

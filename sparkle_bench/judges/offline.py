@@ -51,7 +51,7 @@ class OfflineJudge:
     Attributes:
         setup: Which model, and how it is asked.
         version: The library that runs it, such as `vllm 0.11.0`.
-        revision: The model's commit, or None for a folder.
+        revision: The model's commit, or a hash of its folder's files.
         batches: The queue before it.
         sampling: How clips become pictures; None for whole files.
         clock: Who says when the frames were taken.

@@ -16,6 +16,7 @@ from sparkle_bench.judges import Question, Reply, Sees
 from sparkle_bench.judges.message import MESSAGE_FORM, PLAIN, Manner, Url, content, data_url, packed, stated
 from sparkle_bench.judges.pool import Pool, Post
 from sparkle_bench.judges.soft import TokenChoice
+from sparkle_bench.judges.transport import tokens_of
 from sparkle_bench.rubric import Rubric, reply_pattern
 from sparkle_bench.video import FORM, Pair, Sampling, decoder
 
@@ -62,7 +63,9 @@ class Server:
         root: The last part of the weights' address, as the server reports it.
         version: `vllm 0.11.0`, or None.
         max_model_len: Tokens of context, or None.
-        revision: The weights' commit, where we started the server ourselves or the user says so.
+        revision: The weights' commit or files, where we started the server ourselves or the user says so.
+        place: A hash of the names under which the server knows the weights, folders and all, for two models may have
+            the same last part; None where `revision` tells them apart.
         engine: Its options that can change a verdict, where we started it ourselves.
     """
 
@@ -71,6 +74,7 @@ class Server:
     version: str | None = None
     max_model_len: int | None = None
     revision: str | None = None
+    place: str | None = None
     engine: Mapping[str, Any] | None = None
 
     @property
@@ -122,6 +126,7 @@ class OpenAIJudge:
             "model": published(self.server.model),
             "root": self.server.root,
             "revision": self.server.revision,
+            "place": self.server.place,
             "server": self.server.version,
             "engine": None if self.server.engine is None else dict(self.server.engine),
             "protocol": self.manner.protocol,
@@ -150,14 +155,17 @@ class OpenAIJudge:
                 tokens=self.tokens + (self.decoding.max_tokens or 0),
                 tries=question.left,
                 wait=AUTHORS_WAIT if authors else None,
+                insist=authors,
             )
         )
         choice = answer.data["choices"][0]
+        counted = tokens_of(answer.data)
+        prompt_tokens, completion_tokens = (count + lost for count, lost in zip(counted, answer.lost, strict=True))
         text: str = choice["message"]["content"]
         return Reply(
             text=text.encode("utf-8", "backslashreplace").decode(),  # half a surrogate pair is no text
-            prompt_tokens=_tokens(answer.data, "prompt_tokens"),
-            completion_tokens=_tokens(answer.data, "completion_tokens"),
+            prompt_tokens=prompt_tokens or None,
+            completion_tokens=completion_tokens or None,
             failures=answer.failures,
             cut_off=choice.get("finish_reason") == "length",
             tokens=_choices(choice) if self.decoding.soft else (),
@@ -207,13 +215,6 @@ def described(sampling: Sampling | None) -> dict[str, Any] | None:
 def published(model: str) -> str:
     """Return a model's name without the folders of the machine that serves it."""
     return model.rstrip("/").rsplit("/", 1)[-1] if model.startswith(("/", "~", ".")) else model
-
-
-def _tokens(answer: Mapping[str, Any], name: str) -> int | None:
-    """Return a count of the answer's usage, or None if the server does not count."""
-    usage = answer.get("usage")
-    count = usage.get(name) if isinstance(usage, dict) else None
-    return count if isinstance(count, int) else None
 
 
 def _choices(choice: Mapping[str, Any]) -> tuple[TokenChoice, ...]:

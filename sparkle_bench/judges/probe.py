@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -75,7 +76,9 @@ def _all(trials: Sequence[Callable[[], None]]) -> None:
 
 
 def _look(transport: Transport, prompt: Prompt, options: Options) -> OpenAIJudge:
-    server = dataclasses.replace(_server(transport, options.model), revision=options.revision, engine=options.engine)
+    server = _server(transport, options.model)
+    place = None if options.revision and options.engine is not None else server.place
+    server = dataclasses.replace(server, revision=options.revision, engine=options.engine, place=place)
     authors = options.protocol == "authors"
     constrained = server.is_vllm and not authors if options.constrain is None else options.constrain
     decoding = Decoding(
@@ -92,7 +95,7 @@ def _look(transport: Transport, prompt: Prompt, options: Options) -> OpenAIJudge
         transport=transport, server=server, prompt=prompt, decoding=decoding, options=options, manner=manner
     )
     seen = sight.look(setting)
-    return OpenAIJudge(
+    judge = OpenAIJudge(
         pool=Pool([transport]),
         server=server,
         rubric=prompt.rubric,
@@ -102,9 +105,10 @@ def _look(transport: Transport, prompt: Prompt, options: Options) -> OpenAIJudge
         manner=manner,
         checked=seen.checked,
         tokens=seen.tokens,
-        trial=seen.trial,
         notes=seen.notes,
     )
+    trial = seen.trial
+    return judge if trial is None else dataclasses.replace(judge, trial=lambda: trial(judge.body))
 
 
 def _check_same(first: OpenAIJudge, other: OpenAIJudge) -> None:
@@ -155,6 +159,7 @@ def _server(transport: Transport, model: str | None) -> Server:
     return Server(
         model=name,
         root=str(root).rstrip("/").rsplit("/", 1)[-1] if root else None,
+        place=hashlib.sha256(f"{name}\0{root}".encode()).hexdigest()[:16],
         version=_version(transport) if card.get("owned_by") == "vllm" else None,
         max_model_len=length if isinstance(length, int) else None,
     )

@@ -57,7 +57,7 @@ def replay(judge: Mapping[str, Any], judgments: Iterable[Judgment]) -> tuple[Rep
     """
     try:
         identity = {name: value for name, value in judge["identity"].items() if name not in ADDED}
-        prompt = Prompt(text=judge["prompt"], rubric=rubric_from_data(judge["rubric"]))
+        prompt = Prompt(text=judge["prompt"], rubric=rubric_from_data(judge["rubric"]), past=True)
         notes = tuple(map(str, judge["notes"]))
         json.dumps(identity)
     except (KeyError, TypeError, AttributeError, ValueError) as error:

@@ -7,6 +7,7 @@ sends it SIGTERM when the thread that started it dies, so start it from a thread
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import socket
@@ -33,7 +34,7 @@ HARMLESS = frozenset(
         "tensor_parallel_size", "pipeline_parallel_size", "data_parallel_size", "distributed_executor_backend",
         "gpu_memory_utilization", "kv_cache_memory_bytes", "max_model_len", "max_num_seqs", "max_num_batched_tokens",
         "limit_mm_per_prompt", "mm_processor_cache_gb", "enforce_eager", "cpu_offload_gb", "swap_space",
-        "download_dir", "load_format", "disable_log_stats", "hf_token", "trust_remote_code",
+        "download_dir", "disable_log_stats", "hf_token", "trust_remote_code",
     }
 )  # fmt: skip
 """Options of vLLM that do not change what a model says, beyond the order of its sums."""
@@ -130,8 +131,23 @@ class Served:
 
 def telling(engine: Mapping[str, Any]) -> dict[str, Any]:
     """Return the options of vLLM that can change a verdict, such as `dtype` and `quantization`, without folders."""
-    told = {name: value for name, value in engine.items() if name not in HARMLESS}
-    return {name: published(value) if isinstance(value, str) else value for name, value in told.items()}
+    return {name: _told(value) for name, value in engine.items() if name not in HARMLESS}
+
+
+def _told(value: Any) -> Any:
+    """Return an option without folders; a file is told by its name and a hash of its content."""
+    if isinstance(value, Mapping):
+        return {str(name): _told(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_told(inner) for inner in value]
+    if not isinstance(value, str):
+        return value
+    path = Path(value).expanduser()
+    if os.sep in value and path.is_file():
+        return f"{path.name} {hashlib.sha256(path.read_bytes()).hexdigest()[:16]}"
+    if os.sep in value and path.is_dir():
+        return f"{path.name} {before_start.fingerprint(path)}"
+    return published(value)
 
 
 def command(launch: Launch) -> list[str]:

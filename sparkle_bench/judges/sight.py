@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 
 from sparkle_bench.errors import JudgeUnavailable, listed
-from sparkle_bench.judges import made_up
+from sparkle_bench.judges import Question, made_up
 from sparkle_bench.judges.message import Manner, Part, Protocol, content
 from sparkle_bench.judges.openai import Clock, Decoding, Media, Server, stated
 from sparkle_bench.judges.transport import Transport, json_of, message
@@ -35,6 +35,11 @@ UNVERIFIED = "Nobody could check which frames the judge saw, and at which times 
 SERVER_CLOCK = (
     "The server timed the frames by its own rule (vLLM: one per second); motion may look too slow to the judge."
 )
+
+
+Body = Callable[[Question], "dict[str, Any]"]
+"""Makes a request of a question."""
+TRIAL_TOKENS = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +112,8 @@ class Seen:
         clock: Who says when the frames were taken.
         checked: Whether `/tokenize` showed that all frames arrive.
         tokens: Of a typical question; 0 where that is unknown.
-        trial: Puts a question of no weight, where nothing else shows whether the server takes two clips.
+        trial: Puts a question of no weight, made into a request by what it is given, where nothing else shows whether the
+            server takes it.
         notes: What a board's reader must know.
     """
 
@@ -115,7 +121,7 @@ class Seen:
     clock: Clock
     checked: bool = False
     tokens: int = 0
-    trial: Callable[[], None] | None = None
+    trial: Callable[[Body], None] | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -129,7 +135,7 @@ def look(setting: Setting) -> Seen:
         return Seen(
             sampling=None,
             clock=setting.clock,
-            trial=lambda: _ask_once(setting, made_up.files()),
+            trial=lambda body: _ask_once(setting, made_up.files(), body),
             notes=(WHOLE_FILES,),
         )
     if setting.manner.part == "image_url":
@@ -308,21 +314,14 @@ def _unchecked(setting: Setting, factor: int) -> Seen:
     return Seen(
         sampling=sampling,
         clock=setting.clock,
-        trial=lambda: _ask_once(setting, made_up.frames(sampling)),
+        trial=lambda body: _ask_once(setting, made_up.frames(sampling), body),
         notes=(UNVERIFIED,),
     )
 
 
-def _ask_once(setting: Setting, pair: Pair) -> None:
-    """Put a question of no weight, to see whether the server takes it."""
-    body: dict[str, Any] = {
-        "model": setting.server.model,
-        "messages": [{"role": "user", "content": content("Answer with one word.", pair, setting.manner)}],
-        "max_tokens": 8,
-        "temperature": 0.0,
-    }
-    if pair.timing is not None and setting.clock == "stated" and setting.manner.part == "video_url":
-        body["media_io_kwargs"] = {"video": stated(pair.timing)}
-    response = setting.transport.post_plain("/chat/completions", body)
+def _ask_once(setting: Setting, pair: Pair, body: Body) -> None:
+    """Put a question of no weight, with all that a real one has, to see whether the server takes it."""
+    question = Question(sample=made_up.SAMPLE, prompt="Answer with one word.", seed=setting.options.seed, pair=pair)
+    response = setting.transport.post_plain("/chat/completions", {**body(question), "max_tokens": TRIAL_TOKENS})
     if response.status_code != 200:
         raise JudgeUnavailable(_refusal(setting, response))

@@ -15,7 +15,7 @@ import re
 import ssl
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -44,15 +44,40 @@ class Again(Exception):
         wait: Seconds that the server asks to wait, or None.
         unreachable: Whether there was no connection at all.
         busy: Whether the server has too much to do.
+        timed_out: Whether it did not answer in time.
+        over_quota: Whether it says that too much was asked of it (429).
+        tokens: Prompt and completion tokens of an answer that holds no reply.
     """
 
     def __init__(
-        self, message: str, *, wait: float | None = None, unreachable: bool = False, busy: bool = False
+        self,
+        message: str,
+        *,
+        wait: float | None = None,
+        unreachable: bool = False,
+        timed_out: bool = False,
+        status: int | None = None,
+        tokens: tuple[int, int] = (0, 0),
     ) -> None:
         super().__init__(message)
         self.wait = wait
         self.unreachable = unreachable
-        self.busy = busy
+        self.timed_out = timed_out
+        self.busy = timed_out or status in BUSY
+        self.over_quota = status == 429
+        self.tokens = tokens
+
+
+class Refused(JudgeUnavailable):
+    """The server refuses the key (401, 403), or knows no such model or path (404).
+
+    Attributes:
+        status: Which of these.
+    """
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -203,7 +228,7 @@ class Transport:
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             raise Again(f"no connection ({self.redact(error)})", unreachable=True) from error
         except httpx.TimeoutException as error:
-            raise Again(f"no answer within {self.timeout:g} s", busy=True) from error
+            raise Again(f"no answer within {self.timeout:g} s", timed_out=True) from error
         except httpx.HTTPError as error:
             raise Again(f"the connection broke ({self.redact(error) or type(error).__name__})") from error
         if response.status_code != 200:
@@ -214,23 +239,23 @@ class Transport:
         except ValueError:
             data, wrong = {}, "the answer is not JSON"
         if wrong:
-            raise Again(self.redact(wrong))
+            raise Again(self.redact(wrong), tokens=tokens_of(data) if isinstance(data, dict) else (0, 0))
         return dict(data)
 
     def _refuse(self, response: httpx.Response) -> None:
         """Raise what a status other than 200 means."""
         status, words = response.status_code, self.redact(message(response))
         if status in (401, 403):
-            raise JudgeUnavailable(
-                f"the judge at {self.shown} refuses the key ({status}: {words}); set SPARKLE_JUDGE_API_KEY"
+            raise Refused(
+                f"the judge at {self.shown} refuses the key ({status}: {words}); set SPARKLE_JUDGE_API_KEY", status
             )
         if status == 404:
-            raise JudgeUnavailable(f"the judge at {self.shown} does not know the model or path (404: {words})")
+            raise Refused(f"the judge at {self.shown} does not know the model or path (404: {words})", status)
         if 300 <= status < 400:
             where = self.redact(response.headers.get("Location", "nowhere"))
             raise JudgeUnavailable(f"the judge at {self.shown} has moved ({status}: {where}); correct --judge-url")
         if status in RETRIED:
-            raise Again(f"{status}: {words}", wait=retry_after(response), busy=status in BUSY)
+            raise Again(f"{status}: {words}", wait=retry_after(response), status=status)
         raise RequestFailed(
             f"the judge refused the request ({status}: {words})", failures=(f"{status}: {words}",), systemic=False
         )
@@ -257,6 +282,20 @@ def _is_loopback(url: str) -> bool:
     """Whether a server runs on this machine, so that no proxy lies between."""
     host = urlsplit(url).hostname or ""
     return host == "localhost" or host == "::1" or host.startswith("127.")
+
+
+def tokens_of(answer: Mapping[str, Any]) -> tuple[int, int]:
+    """Return the prompt and completion tokens of an answer, 0 where the server does not count.
+
+    What the total holds beyond both was thought; it is charged like what is said, and some servers leave it out.
+    """
+    usage = answer.get("usage")
+    counts = usage if isinstance(usage, dict) else {}
+    prompt, completion, total = (
+        count if isinstance(count := counts.get(name), int) else 0
+        for name in ("prompt_tokens", "completion_tokens", "total_tokens")
+    )
+    return prompt, max(completion, total - prompt) if prompt else completion
 
 
 def json_of(response: httpx.Response) -> Any:

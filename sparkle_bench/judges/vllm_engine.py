@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from sparkle_bench.errors import JudgeUnavailable, RequestFailed, one_line
 from sparkle_bench.judges import Question, Reply
+from sparkle_bench.judges.before_start import fingerprint
 from sparkle_bench.judges.message import Manner, Protocol, content, stated
 from sparkle_bench.judges.openai import ALTERNATIVES, Decoding, Media
 from sparkle_bench.judges.serving import telling
@@ -135,7 +136,9 @@ class VllmEngine:
 
     @property
     def revision(self) -> str | None:
-        """The commit of the loaded weights where the Hub gave it, else what was asked for."""
+        """The commit of the loaded weights where the Hub gave it, else what was asked for; for a folder, its files' hash."""
+        if self.setup.folder is not None:
+            return fingerprint(self.setup.folder)
         commit = getattr(self.llm.llm_engine.model_config.hf_config, "_commit_hash", None)
         return commit if isinstance(commit, str) else self.setup.revision
 

@@ -132,7 +132,8 @@ def verdicts(desk: Desk, task: Task) -> Iterator[Judgment]:
                 seconds=round(time.monotonic() - begun, 3),
             )
         return
-    prompt = desk.bench.prompt.render(task.sample.instruction)
+    past = desk.bench.judge.sees == "nothing"
+    prompt = "" if past else desk.bench.prompt.render(task.sample.instruction)
     for repeat in task.repeats:
         question = dataclasses.replace(shown, prompt=prompt, seed=desk.bench.judge.seed + repeat, repeat=repeat)
         yield from _verdict(desk, dataclasses.replace(question, edit_sha256=sha256))
@@ -228,7 +229,7 @@ def _ask(desk: Desk, question: Question, asked: _Asked) -> bool:
         put = dataclasses.replace(question, attempt=asked.replies, left=left)
         asked.reply = reply = _paid(desk, put, asked)
         asked.failures.extend(reply.failures)
-        if reply.cut_off:
+        if reply.cut_off and not bench.authors:
             raise VerdictError("the reply was cut off at the limit of tokens")
         asked.scores, asked.trouble = (parse_strict if bench.strict else parse)(reply.text, bench.prompt.rubric), None
         return False
@@ -254,15 +255,18 @@ def _paid(desk: Desk, question: Question, asked: _Asked) -> Reply:
         BudgetSpent: It might cost more than is left.
     """
     set_aside = desk.purse.set_aside()
-    reply = None
+    tokens, answered = (0, 0), False
     try:
         reply = desk.bench.judge.ask(question)
+        tokens, answered = (reply.prompt_tokens or 0, reply.completion_tokens or 0), True
+    except RequestFailed as error:
+        tokens = error.tokens
+        raise
     finally:
-        cost = desk.purse.pay(set_aside, reply)
+        asked.cost = _sum(asked.cost, desk.purse.pay(set_aside, *tokens, answered=answered))
+        asked.prompt_tokens = _sum(asked.prompt_tokens, tokens[0] or None)
+        asked.completion_tokens = _sum(asked.completion_tokens, tokens[1] or None)
     asked.replies += 1
-    asked.cost = _sum(asked.cost, cost)
-    asked.prompt_tokens = _sum(asked.prompt_tokens, reply.prompt_tokens)
-    asked.completion_tokens = _sum(asked.completion_tokens, reply.completion_tokens)
     return reply
 
 

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Sequence
 from datetime import datetime
 
-from sparkle_bench.errors import JudgeUnavailable
+from sparkle_bench.errors import JudgeUnavailable, RequestFailed
 from sparkle_bench.provenance import code_version
 from sparkle_bench.records import Judgment
 from sparkle_bench.run import asking, reuse
@@ -42,6 +42,8 @@ def judge(work: Work, bench: Bench, *, now: datetime) -> None:
         tasks = lacking(work, bench)
         _describe(work, bench, now, busy=bool(tasks))
         if not tasks:
+            if "usage" not in (work.store.read_judge(work.model, bench.key) or {}):
+                _sum_up(work, bench)
             return
         work.on_start(sum(len(task.repeats) for task in tasks))
         desk = _desk(work, bench)
@@ -70,6 +72,7 @@ def _desk(work: Work, bench: Bench) -> Desk:
 def _passes(desk: Desk) -> None:
     """Ask for what is missing, then again for what a server in trouble left unanswered."""
     work, bench = desk.work, desk.bench
+    key = bench.key  # made of much; once is enough
     tasks = lacking(work, bench)
     for number in range(PASSES):
         unanswered: set[reuse.Key] = set()
@@ -77,7 +80,7 @@ def _passes(desk: Desk) -> None:
         if number:
             work.on_start(sum(len(task.repeats) for task in tasks))
         for record in stream(tasks, functools.partial(asking.verdicts, desk), workers=work.workers):
-            work.store.append_judgment(work.model, bench.key, record)
+            work.store.append_judgment(work.model, key, record)
             work.on_record(record)
             breaker.see(record)
             if record.error_type == SYSTEMIC:
@@ -124,7 +127,8 @@ def _earlier_repeats(work: Work, bench: Bench) -> int:
 
 def _describe(work: Work, bench: Bench, now: datetime, *, busy: bool) -> None:
     """Write `judge.json`; date and code are those of the last run that had something to ask."""
-    if not busy and work.store.read_judge(work.model, bench.key) is not None:
+    described = work.store.read_judge(work.model, bench.key) is not None
+    if described and (not busy or bench.judge.sees == "nothing"):  # whoever reads stored replies again is not the judge
         return
     judge = {
         "key": bench.key,
@@ -150,15 +154,22 @@ def _sum_up(work: Work, bench: Bench) -> None:
 
 
 class _Breaker:
-    """Stops a run in which the server answers nothing at all."""
+    """Stops a run in which the server answers nothing at all, or refuses every question from the first."""
 
     def __init__(self) -> None:
-        self._in_a_row = 0
+        self._unanswered = self._refused = 0
+        self._any_answer = False
 
     def see(self, record: Judgment) -> None:
-        self._in_a_row = self._in_a_row + 1 if record.error_type == SYSTEMIC else 0
-        if self._in_a_row >= BREAKER:
+        self._any_answer = self._any_answer or record.reply is not None
+        self._unanswered = self._unanswered + 1 if record.error_type == SYSTEMIC else 0
+        self._refused += record.error_type == RequestFailed.__name__ and not self._any_answer
+        if self._unanswered >= BREAKER:
             raise JudgeUnavailable(
-                f"the judge gave no answer to {self._in_a_row} questions in a row; the last: {record.error}; "
+                f"the judge gave no answer to {self._unanswered} questions in a row; the last: {record.error}; "
                 "look at its log and run again"
+            )
+        if self._refused >= BREAKER and not self._any_answer:
+            raise JudgeUnavailable(
+                f"the judge refused every one of {self._refused} questions; the last: {record.error}"
             )

@@ -9,14 +9,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from sparkle_bench.errors import BudgetSpent
-from sparkle_bench.judges import Reply
 from sparkle_bench.records import Judgment
 
 MILLION = 1_000_000
 UNKNOWN_REPLY = 8192
 """Tokens set aside for a reply that nothing limits."""
+UNKNOWN_QUESTION = 16_384
+"""Tokens set aside for the first question where nothing is known of its length."""
 MARGIN = 1.1
 """A question may be longer than the longest so far by a tenth."""
+REPLY_MARGIN = 2
+"""A reply that nothing limits may be twice as long as the longest so far."""
 COST_DIGITS = 6
 
 
@@ -38,7 +41,11 @@ class Price:
 
 
 class Purse:
-    """Knows what has been spent and sets money aside for what is being asked. Safe to use from many threads."""
+    """Knows what has been spent and sets money aside for what is being asked. Safe to use from many threads.
+
+    Who asks waits until what is on its way has been paid, if there may not be enough for both. While nothing is known of
+    the length of a question, one is asked alone.
+    """
 
     def __init__(
         self,
@@ -53,14 +60,15 @@ class Purse:
         Args:
             price: What the judge takes; None if nothing, or unknown.
             budget: USD that may be spent, or None for any.
-            prompt_tokens: How long a question is likely to be; the longest one seen replaces it.
+            prompt_tokens: How long a question is likely to be, or 0; the longest one seen replaces it.
             reply_tokens: How long a reply can be, or None if nothing limits it.
         """
         self._price, self._budget = price, budget
-        self._longest, self._reply = prompt_tokens, reply_tokens or UNKNOWN_REPLY
+        self._question, self._limit, self._reply = prompt_tokens, reply_tokens, 0
         self._spent = self._set_aside = 0.0
+        self._on_their_way = 0
         self._empty = False
-        self._lock = threading.Lock()
+        self._condition = threading.Condition()
 
     @property
     def spent(self) -> float:
@@ -73,40 +81,65 @@ class Purse:
         return self._empty
 
     def set_aside(self) -> float:
-        """Set aside what one more question may cost at most.
+        """Set aside what one more question may cost at most, waiting for others to be paid if need be.
 
         Raises:
             BudgetSpent: There is not that much left.
         """
         if self._price is None or self._budget is None:
             return 0.0
-        with self._lock:
-            most = self._price.of(int(self._longest * MARGIN), self._reply)
-            if self._empty or self._spent + self._set_aside + most > self._budget:
-                self._empty = True
-                raise BudgetSpent(
-                    f"the budget of {self._budget:g} USD is spent but for {self._budget - self._spent:.4f}, and one more "
-                    f"question may cost {most:.4f}; run again with a higher --budget to go on"
-                )
-            self._set_aside += most
-            return most
+        with self._condition:
+            while True:
+                most = self._most(self._price)
+                alone = self._on_their_way == 0
+                if self._empty or (alone and self._spent + most > self._budget):
+                    self._empty = True
+                    self._condition.notify_all()
+                    raise BudgetSpent(
+                        f"{self._spent:.4f} USD of the budget of {self._budget:g} are spent, and one more question may "
+                        f"cost {most:.4f}; run again with a higher --budget to go on"
+                    )
+                known = self._question > 0
+                if alone or (known and self._spent + self._set_aside + most <= self._budget):
+                    self._set_aside += most
+                    self._on_their_way += 1
+                    return most
+                self._condition.wait()
 
-    def pay(self, set_aside: float, reply: Reply | None) -> float | None:
-        """Settle a question; return what its reply cost in USD, or None where that is unknown."""
-        with self._lock:
-            self._set_aside -= set_aside
-            if self._price is None or reply is None or reply.prompt_tokens is None:
-                return None
-            self._longest = max(self._longest, reply.prompt_tokens)
-            cost = self._price.of(reply.prompt_tokens, reply.completion_tokens or 0)
-            self._spent += cost
+    def _most(self, price: Price) -> float:
+        """Return what one more question may cost at most."""
+        question = int(self._question * MARGIN) or UNKNOWN_QUESTION
+        return price.of(question, self._limit or REPLY_MARGIN * self._reply or UNKNOWN_REPLY)
+
+    def pay(self, set_aside: float, prompt_tokens: int, completion_tokens: int, *, answered: bool) -> float | None:
+        """Settle a question; return what it cost in USD, or None where that is unknown.
+
+        Args:
+            set_aside: What was set aside for it.
+            prompt_tokens: Of all its answers; 0 where the server does not count.
+            completion_tokens: Likewise.
+            answered: Whether there was an answer; one that is not counted costs what was set aside.
+        """
+        with self._condition:
+            cost: float | None = None
+            if self._price is not None and prompt_tokens + completion_tokens > 0:
+                cost = self._price.of(prompt_tokens, completion_tokens)
+            elif answered and set_aside > 0:
+                cost = set_aside
+            self._question = max(self._question, prompt_tokens)
+            self._reply = max(self._reply, completion_tokens)
+            self._spent += cost or 0.0
+            if set_aside > 0:
+                self._set_aside -= set_aside
+                self._on_their_way -= 1
+                self._condition.notify_all()
             return cost
 
 
 def usage(judgments: Iterable[Judgment]) -> dict[str, Any]:
     """Return the sums over all judgments ever made, those that failed and were made again included.
 
-    `latency` is in seconds, over the requests that were answered with a verdict.
+    `latency` is in seconds, over the last answered request of each judgment.
     """
     lines = list(judgments)
     asked = [line for line in lines if line.reused is None]
