@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from sparkle_bench.records import Sample
     from sparkle_bench.run import Bench, Made, Work
 
+AHEAD = 4
+"""So many samples more than are asked about at once are made ready, so that no server waits for a clip."""
+LATER = 2.0
+"""Seconds after which the boards' libraries are loaded: not while the first questions are put together."""
 MEASURE_WORKERS = 8
 """At most so many unless asked for more: each holds about 0.1 GB."""
 
@@ -104,9 +108,15 @@ def judge(task: Task, bench: Bench, workers: int | None) -> None:
     """
     from sparkle_bench import run
 
-    threading.Thread(target=_load_boards, daemon=True).start()
-    with stage(task.work, "judging", workers=task.workers or workers or processors()) as work:
-        run.judge(work, bench, now=now())
+    loading = threading.Timer(LATER, _load_boards)
+    loading.daemon = True
+    loading.start()
+    ahead = AHEAD if getattr(bench.judge, "pool", None) is not None else 0
+    try:
+        with stage(task.work, "judging", workers=(task.workers or workers or processors()) + ahead) as work:
+            run.judge(work, bench, now=now())
+    finally:
+        loading.cancel()
 
 
 def _load_boards() -> None:

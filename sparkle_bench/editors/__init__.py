@@ -31,6 +31,7 @@ class Editor(Protocol):
     - `prepare(samples)`: called once before the work, may raise `EditorError` to stop the run;
     - `is_current(sample, edit)`: whether an earlier edit still is what this editor would make (default: it is);
     - `describe()`: options to record instead of those given, where these hold paths of this machine;
+    - `hashes`: what is remembered of files' hashes; set before `is_current` is asked;
     - `close()`: called at the end, also after Ctrl-C; ends what the editor has started.
     """
 
