@@ -152,4 +152,4 @@ def test_a_server_that_refuses_every_question_stops_the_run(root: Path) -> None:
         done = cli.run(*words, "--judge-url", fake.url, "--soft", cwd=root)
     assert done.returncode == 1
     assert "refused every one of 10 questions" in done.stderr
-    assert len(fake.requests) == 10
+    assert 10 <= len(fake.requests) <= 15, "a few more were ready"
