@@ -37,10 +37,13 @@ class Agreement:
 
 
 def repeated(judgments: Iterable[Judgment], rubric: Rubric) -> dict[str, list[list[int]]]:
-    """Return, by dimension key, the raw marks of every edit that has more than one verdict."""
+    """Return, by dimension key, the raw marks of every edit that has more than one verdict.
+
+    Verdicts that were taken over from another result count there.
+    """
     by_edit: dict[tuple[str, str], list[Judgment]] = {}
     for judgment in judgments:
-        if judgment.scores is not None:
+        if judgment.scores is not None and judgment.reused in (None, "replay"):
             by_edit.setdefault((judgment.sample_id, judgment.edit_sha256), []).append(judgment)
     several = [found for found in by_edit.values() if len(found) > 1]
     return {key: [[j.scores[key] for j in found if j.scores] for found in several] for key in rubric.keys}

@@ -71,6 +71,13 @@ def test_two_models_whose_names_end_alike_are_two_judges(root: Path) -> None:
     assert "/weights" not in "".join(p.read_text() for p in root.glob("results/*/judged/*/judge.json"))
 
 
+def test_a_model_is_found_under_another_name_for_the_same_weights(root: Path) -> None:
+    with serving(FakeJudge(models=("other", "judge"))) as fake:  # its weights are /m/judge
+        done = cli.run(*EVAL, "--judge-url", fake.url, "--judge-model", "/m/judge", "--json", cwd=root)
+    assert done.returncode == 0, done.stderr
+    assert {body["model"] for body in fake.requests} == {"judge"}
+
+
 def test_where_and_how_fast_a_judge_is_asked_is_not_in_its_key(root: Path) -> None:
     keys = set()
     for words in ([], ["--workers", "2"], ["--timeout", "99"], ["--max-rpm", "1000"], ["--price", "1,2"]):

@@ -67,10 +67,10 @@ def test_perfect_agreement_is_one() -> None:
 
 
 def test_only_edits_with_more_than_one_verdict_count() -> None:
-    def judgment(sample: str, repeat: int, mark: int | None, sha256: str = "a") -> Judgment:
+    def judgment(sample: str, repeat: int, mark: int | None, sha256: str = "a", reused: str | None = None) -> Judgment:
         scores = None if mark is None else Scores(marks=dict.fromkeys(RUBRIC.keys, mark))
         error = "no answer" if mark is None else None
-        return Judgment(sample_id=sample, edit_sha256=sha256, repeat=repeat, scores=scores, error=error)
+        return Judgment(sample_id=sample, edit_sha256=sha256, repeat=repeat, scores=scores, error=error, reused=reused)
 
     found = stats.repeated(
         [
@@ -80,6 +80,8 @@ def test_only_edits_with_more_than_one_verdict_count() -> None:
             judgment("two", 1, None),
             judgment("three", 0, 2, "a"),
             judgment("three", 0, 5, "b"),
+            judgment("four", 0, 1, reused="another result"),
+            judgment("four", 1, 5, reused="another result"),
         ],
         RUBRIC,
     )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -152,3 +153,25 @@ def _text(path: Path) -> str:
         return path.read_text()
     except OSError:
         return ""
+
+
+def test_the_command_line_judges_inside_the_process(
+    vllm_python: Path, tiny: Path, mini: Path, data: Path, tmp_path: Path
+) -> None:
+    """What vLLM says goes to standard error; standard output is the summary alone."""
+    environment = server_environment(dict(os.environ))
+    command: list[str | Path] = [vllm_python, "-m", "sparkle_bench", "judge", data / "submissions/sparkle-data"]
+    command += ["--name", "data", "--bench", mini, "--no-signals", "--json", "--judge-engine", "offline"]
+    command += ["--judge", "qwen2.5-vl-3b", "--judge-model", tiny]
+    command += ["--serve-option", "dtype=float32", "--serve-option", "enforce-eager=true"]
+    done = subprocess.run(
+        [str(word) for word in command], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=400
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert json.loads(done.stdout)["n"] == SAMPLES
+    judge, found = judged(tmp_path, "data")
+    assert judge["identity"]["judge"] == "offline"
+    assert judge["identity"]["revision"].startswith("files-")
+    assert judge["identity"]["checked"] is True
+    assert all("scores" in line for line in found)
+    assert str(tiny.parent) not in json.dumps(judge)

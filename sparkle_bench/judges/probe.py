@@ -151,7 +151,7 @@ def _server(transport: Transport, model: str | None) -> Server:
             f"{transport.shown}/models lists no models (status {response.status_code}); --judge-url usually ends in /v1"
         )
     name = model or _only(served, transport)
-    name = next((known for known in (name, f"models/{name}") if known in served), name)
+    name = _served_as(name, served)
     if name not in served:
         raise JudgeUnavailable(f"{transport.shown} does not serve {name!r}; {suggestion(name, served)}")
     card = served[name]
@@ -163,6 +163,12 @@ def _server(transport: Transport, model: str | None) -> Server:
         version=_version(transport) if card.get("owned_by") == "vllm" else None,
         max_model_len=length if isinstance(length, int) else None,
     )
+
+
+def _served_as(model: str, served: Mapping[str, Any]) -> str:
+    """Return under which name a server has a model: its own, with `models/` before it, or another for the same weights."""
+    weights = [name for name, card in served.items() if card.get("root") == model]
+    return next((name for name in (model, f"models/{model}", *weights) if name in served), model)
 
 
 def _only(served: Mapping[str, Any], transport: Transport) -> str:
