@@ -129,5 +129,5 @@ def test_the_embedded_judge_takes_no_repeats(tmp_path: Path) -> None:
     words = ("eval", "--model", "identity", "--judge", "signals", "--repeats", "3", "--bench", "bench")
     done = cli.run(*words, cwd=tmp_path)
     assert done.returncode == 2
-    assert "always says the same" in done.stderr
+    assert "--repeats has no use with --judge signals" in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["bench"]
