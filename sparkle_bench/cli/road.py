@@ -126,14 +126,10 @@ def _load_boards() -> None:
     plots.load()
 
 
-def unfinished(task: Task, bench: Bench) -> bool:
-    """Whether something is left to edit or to judge."""
-    from sparkle_bench import run
-
+def unedited(task: Task) -> bool:
+    """Whether something is left to edit."""
     edits = task.work.store.edits(task.work.model)
-    return any(s.id not in edits or not edits[s.id].ok for s in task.work.samples) or bool(
-        run.lacking(task.work, bench)
-    )
+    return any(s.id not in edits or not edits[s.id].ok for s in task.work.samples)
 
 
 def finished(task: Task, wishes: Mapping[str, Any], repeats: int) -> str | None:

@@ -143,7 +143,7 @@ def _have_judged(task: Task, choice: Choice) -> str:
         bench = None if choice.late else _ready(stack, task, choice)
         if bench is None:
             judges.check(choice)
-        elif road.unfinished(task, bench):
+        elif road.unedited(task):  # before hours of editing, not before the first question
             prepare(bench.judge)
         road.edit(task)
         _check_any_edit(task)
@@ -155,7 +155,6 @@ def _have_judged(task: Task, choice: Choice) -> str:
                 _measure(task, choice)
                 return done
             bench = _ready(stack, task, choice)
-            prepare(bench.judge)
         if bench.judge.sees == "signals":
             road.measure(task.work, task.workers)
         try:
