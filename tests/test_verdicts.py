@@ -23,6 +23,7 @@ from tests.fake_judge import Answer, FakeJudge, serving, verdict
 from tests.makers import write_benchmark
 from tests.road import PROMPT, Road
 
+EVAL = ("eval", "--model", "identity", "--bench", "bench", "--no-signals")
 KEYS = PROMPT.rubric.keys
 MARKS = dict(zip(KEYS, (4, 3, 5, 2, 4, 4), strict=True))
 
@@ -174,16 +175,7 @@ def test_a_budget_is_never_exceeded_and_nothing_paid_for_is_lost(
 
 
 def test_a_budget_on_the_command_line_stops_cleanly(road: Road, fake: FakeJudge) -> None:
-    words: list[str | Path] = [
-        "eval",
-        "--model",
-        "identity",
-        "--bench",
-        "bench",
-        "--no-signals",
-        "--judge-url",
-        fake.url,
-    ]
+    words = (*EVAL, "--judge-url", fake.url)
     done = cli.run(
         *words, "--price", "1,10", "--max-tokens", "64", "--budget", "0.008", "--workers", "1", cwd=road.root
     )
@@ -399,16 +391,7 @@ def test_the_twentieth_may_succeed(road: Road, fake: FakeJudge, stack: ExitStack
 
 
 def test_the_protocol_on_the_command_line(road: Road, fake: FakeJudge) -> None:
-    words: list[str | Path] = [
-        "eval",
-        "--model",
-        "identity",
-        "--bench",
-        "bench",
-        "--no-signals",
-        "--judge-url",
-        fake.url,
-    ]
+    words = (*EVAL, "--judge-url", fake.url)
     done = cli.run(*words, "--protocol", "authors", "--json", cwd=road.root)
     assert done.returncode == 0, done.stderr
     judge = json.loads(next((road.root / "results/identity/judged").glob("*/judge.json")).read_text())

@@ -21,6 +21,7 @@ MESSAGE_FORM = 1
 
 Protocol = Literal["sparkle-bench", "authors"]
 Part = Literal["video_url", "image_url"]
+Media = Literal["frames", "mp4"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

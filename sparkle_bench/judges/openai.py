@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from sparkle_bench.judges import Question, Reply, Sees
-from sparkle_bench.judges.message import MESSAGE_FORM, PLAIN, Manner, Url, content, data_url, packed, stated
+from sparkle_bench.judges.message import MESSAGE_FORM, PLAIN, Manner, Media, Url, content, data_url, packed, stated
 from sparkle_bench.judges.pool import Pool, Post
 from sparkle_bench.judges.soft import TokenChoice
 from sparkle_bench.judges.transport import tokens_of
@@ -22,7 +22,6 @@ from sparkle_bench.video import FORM, Pair, Sampling, decoder
 
 __all__ = ["Clock", "Decoding", "Media", "OpenAIJudge", "Server", "content", "data_url", "published", "stated"]
 
-Media = Literal["frames", "mp4"]
 Clock = Literal["stated", "server", "unverified"]
 """Who says when the frames were taken: the request (`stated`), the server's own rule, or nobody can tell."""
 AUTHORS_WAIT = 3.0

@@ -14,6 +14,7 @@ from typing import Any, Literal, get_args
 
 from sparkle_bench.benchmark import suggestion
 from sparkle_bench.errors import JudgeUnavailable, listed, one_line
+from sparkle_bench.judges.message import Media, Part
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -24,8 +25,6 @@ DEFAULT = "qwen3-vl-32b"
 FOLDER = Path(__file__).parent / "presets"
 
 ServedBy = Literal["vllm", "provider"]
-Media = Literal["frames", "mp4"]
-Part = Literal["video_url", "image_url"]
 _CHOICES: dict[str, tuple[str, ...]] = {
     "served_by": get_args(ServedBy),
     "media": get_args(Media),

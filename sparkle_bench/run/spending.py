@@ -71,11 +71,6 @@ class Purse:
         self._condition = threading.Condition()
 
     @property
-    def spent(self) -> float:
-        """USD spent so far."""
-        return self._spent
-
-    @property
     def empty(self) -> bool:
         """Whether a question was not asked because it might have cost more than was left."""
         return self._empty
