@@ -98,7 +98,7 @@ def read_json(path: Path) -> dict[str, Any] | None:
         data = json.loads(path.read_bytes())
     except FileNotFoundError:
         return None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise StoreError(f"{path} cannot be read ({one_line(error)}); restore it or remove the folder") from error
     if not isinstance(data, dict):
         raise StoreError(f"{path} holds no JSON object; restore it or remove the folder")
@@ -119,7 +119,7 @@ def read_lines(path: Path, read: Callable[[Mapping[str, Any]], R]) -> Iterator[R
     for number, line in enumerate(whole.split(b"\n")[:-1], 1):
         try:
             yield read(json.loads(line))
-        except (ValueError, TypeError, AttributeError, SparkleError) as error:
+        except (ValueError, TypeError, AttributeError, RecursionError, SparkleError) as error:
             raise StoreError(
                 f"{path} line {number} is damaged ({one_line(error)}); restore or remove that line"
             ) from error

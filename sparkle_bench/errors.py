@@ -10,6 +10,7 @@
     ├── SignalsError             an edit cannot be measured              → recorded, never a model's failure
     ├── StaleEdit                a video was changed after it was made   → recorded, never a model's failure
     ├── EditorError              an edit failed                          → recorded on the Edit
+    ├── SubmissionError          what was handed in cannot be taken as a whole
     ├── VerdictError             the reply is not one mark per dimension → asked again, then recorded
     ├── RequestFailed            one request failed after its retries    → recorded on the Judgment
     ├── BudgetSpent              one more question may cost too much     → stops the run, cleanly
@@ -61,6 +62,10 @@ class StaleEdit(SparkleError):
 
 class EditorError(SparkleError):
     """An edit failed, or an editor cannot be built."""
+
+
+class SubmissionError(SparkleError):
+    """Videos handed in cannot be taken as a whole: a hostile archive, a bad manifest or card, nothing that matches."""
 
 
 class VerdictError(SparkleError):

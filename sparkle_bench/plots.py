@@ -10,6 +10,8 @@ import io
 import math
 from typing import TYPE_CHECKING, Any, Literal
 
+from sparkle_bench.submission.card import INSTRUCTION
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -71,7 +73,7 @@ def overall(board: Board) -> Figure:
         else:
             axes.plot([bounds.low, bounds.high], [place, place], color=ORANGE, linewidth=3, marker="|", markersize=9)
             axes.text(bounds.high + 0.05, place, f"{bounds.low:.2f} to {bounds.high:.2f}", va="center")
-    axes.set_yticks(range(len(entries)), [_short(entry.model) for entry in entries])
+    axes.set_yticks(range(len(entries)), [_label(entry) for entry in entries])
     axes.set_xlim(0, board.rubric.highest + 0.9)
     axes.set_xticks(range(board.rubric.highest + 1))
     axes.set_xlabel(f"overall ({board.rubric.lowest} worst, {board.rubric.highest} best)")
@@ -108,7 +110,7 @@ def radar(board: Board) -> Figure:
         marks = range(board.rubric.lowest, board.rubric.highest + 1)
         axes.set_yticks(marks, list(marks), fontsize=6, color=GREY)
         axes.set_rlabel_position(0)
-        axes.set_title(_short(entry.model) + ("" if entry.summary.complete else " (lower bounds)"), fontsize=9, pad=16)
+        axes.set_title(_label(entry) + ("" if entry.summary.complete else " (lower bounds)"), fontsize=9, pad=16)
     return figure
 
 
@@ -127,7 +129,7 @@ def themes(board: Board) -> Figure:
             colour = "white" if middle[y][x] < half else "black"
             axes.text(x, y, _cell(entry, theme), ha="center", va="center", color=colour, fontsize=8)
     axes.set_xticks(range(len(board.themes)), list(board.themes))
-    axes.set_yticks(range(len(entries)), [_short(entry.model) for entry in entries])
+    axes.set_yticks(range(len(entries)), [_label(entry) for entry in entries])
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     figure.colorbar(image, ax=axes, ticks=range(board.rubric.lowest, board.rubric.highest + 1))
@@ -149,6 +151,11 @@ def _cell(entry: Entry, theme: str) -> str:
 
 def _title(board: Board, what: str) -> str:
     return f"{what}: {board.benchmark}, judged by {_short(board.judge_key, 48)}"
+
+
+def _label(entry: Entry) -> str:
+    """Return a result's name, with its track if that is another than the benchmark's own."""
+    return _short(entry.model) + ("" if entry.track == INSTRUCTION else f" ({entry.track})")
 
 
 def _short(text: str, most: int = 28) -> str:

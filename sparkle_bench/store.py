@@ -9,7 +9,7 @@
     results/<model>/judged/<judge-key>/judgments.jsonl
     results/<model>/judged/<judge-key>/scores.csv   derived
     results/<model>/judged/<judge-key>/flags.csv    derived: where the judge and the signals contradict each other
-    results/.cache/…                                hashes of files and sampled sources; may be removed at any time
+    results/.cache/…                                hashes, sampled sources, archives taken apart, what was judged again; removable
     leaderboards/<benchmark>/<judge-key>/…          derived
 
 Lines are appended and synced one at a time; the last line of a key wins; a last line cut off by a crash is ignored when
@@ -79,6 +79,10 @@ class Store:
         """
         return self.model_dir(model) / "judged" / _named(judge_key)
 
+    def kept(self) -> tuple[Path, Path]:
+        """Return the two folders that a repository of boards consists of: the results' and the boards'."""
+        return self.root / "results", self.root / "leaderboards"
+
     def boards_index(self) -> Path:
         """Return the page that links to all boards."""
         return self.root / "leaderboards" / "index.html"
@@ -99,11 +103,29 @@ class Store:
         """Return the folder of sampled sources, for `video.Kept`."""
         return self.root / "results" / ".cache" / "sources"
 
+    def unpacked(self) -> Path:
+        """Return the folder in which archives are unpacked, for as long as a command runs."""
+        return self.root / "results" / ".cache" / "unpacked"
+
+    def rejudged(self, seed: int) -> Store:
+        """Return the store in which edits chosen with a seed are judged again, apart from the results themselves.
+
+        Each seed has its own, so that one drawn afresh finds nothing that somebody laid ready.
+        """
+        return Store(root=self.root / "results" / ".cache" / "rejudged" / str(seed))
+
     def drawn(self, benchmark: str, judge_key: str) -> disk.Memory:
         """Return what is remembered of the files of one board, so that they are not drawn again for nothing."""
         return disk.Memory(
             self.root / "results" / ".cache" / "boards" / _named(benchmark) / f"{_named(judge_key)}.json"
         )
+
+    def read_board(self, benchmark: str, judge_key: str) -> dict[str, Any] | None:
+        """Return a board's `leaderboard.json` as it was last written, or None where there is none that can be read."""
+        try:
+            return disk.read_json(self.board_dir(benchmark, judge_key) / "leaderboard.json")
+        except StoreError:
+            return None
 
     # -- what is there -------------------------------------------------------------------------------------------
 

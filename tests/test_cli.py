@@ -43,8 +43,15 @@ def test_a_missing_video_counts_one_and_the_run_is_done(
 ) -> None:
     fake.answer = lambda body: Answer(text=verdict(5, 5, 5, 5, 5, 5))
     next(videos.rglob("Sparkle_time_000001_edited.mp4")).unlink()
-    done = cli.run("judge", videos, "--name", "mine", "--bench", bench, "--judge-url", fake.url, cwd=tmp_path)
+    words: list[str | Path] = ["judge", videos, "--name", "mine", "--bench", bench, "--judge-url", fake.url]
+    refused = cli.run(*words, cwd=tmp_path)
+    assert (refused.returncode, fake.requests) == (1, [])
+    assert "1 of 8 samples have no video (Sparkle_time_000001)" in refused.stderr
+    assert "--allow-incomplete" in refused.stderr
+    done = cli.run(*words, "--allow-incomplete", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
+    assert "7 of 8 samples have a video" in done.stderr
+    assert "can reach 4.50 of 5 at most" in done.stderr
     row = board(tmp_path)[0]
     assert (row["rank"], row["n"], row["of"], row["no_edit"]) == ("1", "7", "8", "1")
     assert float(row["time"]) == 3.0
@@ -61,7 +68,7 @@ def test_handing_in_only_easy_clips_does_not_help(bench: Path, videos: Path, fak
     assert cli.run("judge", videos, "--name", "all", *shared, cwd=tmp_path).returncode == 0
     for hard in videos.rglob("*_000001_edited.mp4"):
         hard.unlink()
-    assert cli.run("judge", videos, "--name", "easy-only", *shared, cwd=tmp_path).returncode == 0
+    assert cli.run("judge", videos, "--name", "easy-only", "--allow-incomplete", *shared, cwd=tmp_path).returncode == 0
     rows = {row["model"]: row for row in board(tmp_path)}
     assert float(rows["easy-only"]["scored_overall"]) > float(rows["all"]["scored_overall"])
     assert float(rows["easy-only"]["overall"]) < float(rows["all"]["overall"])
@@ -128,7 +135,13 @@ def test_another_root_holds_everything(bench: Path, fake: FakeJudge, tmp_path: P
 
 def test_no_path_of_this_machine_is_on_the_board(bench: Path, videos: Path, fake: FakeJudge, tmp_path: Path) -> None:
     (next(videos.rglob("*_edited.mp4"))).write_bytes(b"no video at all")
-    assert cli.run("judge", videos, "--bench", bench, "--judge-url", fake.url, cwd=tmp_path).returncode == 0
+    words: list[str | Path] = ["judge", videos, "--bench", bench, "--judge-url", fake.url]
+    refused = cli.run(*words, cwd=tmp_path)
+    assert refused.returncode == 1
+    assert "1 of 8 videos cannot be taken; the first, Sparkle_" in refused.stderr
+    assert "nothing was judged" in refused.stderr
+    assert fake.requests == []
+    assert cli.run(*words, "--allow-incomplete", cwd=tmp_path).returncode == 0
     for path in [*tmp_path.glob("leaderboards/**/*"), *tmp_path.glob("results/**/*.json*")]:
         if path.is_file():
             assert str(tmp_path).encode() not in path.read_bytes(), path
@@ -192,7 +205,7 @@ MISTAKES: dict[str, tuple[Callable[[Path], list[str | Path]], int, str]] = {
     "no such folder of videos": (
         lambda b: ["judge", "nowhere", "--bench", b, "--judge-url", "URL"],
         2,
-        "Path 'nowhere' does not exist",
+        "no folder, archive or manifest at 'nowhere'",
     ),
     "a folder in which nothing matches": (
         lambda b: ["judge", b, "--bench", b, "--judge-url", "URL"],

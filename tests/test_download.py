@@ -22,8 +22,8 @@ from urllib.parse import unquote
 import pytest
 
 from sparkle_bench import benchmark
-from sparkle_bench.download import PIN, REPO, download
-from sparkle_bench.errors import BenchmarkError
+from sparkle_bench.download import PIN, REPO, Address, download, parse_address, submission
+from sparkle_bench.errors import BenchmarkError, MachineError, SubmissionError
 from tests import makers
 
 FIRST, SECOND = "1" * 40, "2" * 40
@@ -40,6 +40,7 @@ class FakeHub:
         cuts: For a file: how many bytes are sent before the connection breaks, once per entry.
         refusals: For a file: the status with which its download is refused, while it stands here.
         dies_after: If set, the server drops every connection once so many files were asked for.
+        claims: Files, by path, that the list names besides, and their sizes.
         down: The status of every answer, or None.
         asked: Method and path of every request, and where a partial one starts.
         address: The server's URL.
@@ -50,6 +51,7 @@ class FakeHub:
     cuts: dict[str, list[int]] = field(default_factory=dict)
     refusals: dict[str, int] = field(default_factory=dict)
     dies_after: int | None = None
+    claims: dict[str, int] = field(default_factory=dict)
     down: int | None = None
     asked: list[tuple[str, str, int]] = field(default_factory=list)
     address: str = ""
@@ -99,6 +101,8 @@ class Handler(BaseHTTPRequestHandler):
                 {"type": "file", "path": f.relative_to(folder).as_posix(), "size": f.stat().st_size, "oid": "0" * 40}
                 for f in files
             ]
+            said = self.hub.claims.items()
+            listing += [{"type": "file", "path": name, "size": size, "oid": "0" * 40} for name, size in said]
             self.answer(200, json.dumps(listing).encode())
         else:
             facts: dict[str, Any] = {"id": REPO, "sha": commit, "private": False, "tags": [], "siblings": []}
@@ -465,3 +469,175 @@ def test_command_without_a_hub_fails_with_one_line(hub: FakeHub, tmp_path: Path,
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     assert done.stderr.splitlines()[-1].startswith("error: cannot download")
+
+
+# -- what is handed in -------------------------------------------------------------------------------------------------
+
+HANDED_IN = {
+    "Sparkle_time_000001_edited.mp4": b"one" * 700,
+    "time/season---a_meadow/Sparkle_time_000002_edited.MP4": b"two" * 700,
+    "more/b.MoV": b"three",
+    "manifest.csv": b"id,path\n",
+    "more/Submission.toml": b"name = 'x'\n",
+}
+NOT_HANDED_IN = (
+    "README.md",
+    ".gitattributes",
+    "weights.safetensors",
+    "more/._b.mov",
+    ".hidden/a.mp4",
+    "old_manifest.csv",
+)
+
+
+@pytest.fixture
+def handed_in(hub: FakeHub, tmp_path: Path) -> FakeHub:
+    """A server whose data set holds videos that somebody hands in."""
+    for commit, beginning in ((FIRST, b""), (SECOND, b"newer ")):
+        for name, content in {**HANDED_IN, **dict.fromkeys(NOT_HANDED_IN, b"something else")}.items():
+            path = tmp_path / "handed in" / commit / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(beginning + content)
+        hub.commits[commit] = tmp_path / "handed in" / commit
+    return hub
+
+
+def cached(folder: Path) -> dict[str, bytes]:
+    """Return the files of a folder, by path."""
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def no_submission(hub: FakeHub, **more: Any) -> str:
+    """Return why a data set cannot be fetched, which is one line."""
+    with pytest.raises(SubmissionError) as caught:
+        submission(REPO, endpoint=hub.address, **more)
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 600
+    assert f"hf://{REPO}" in str(caught.value)
+    return str(caught.value)
+
+
+def test_only_what_a_submission_is_made_of_is_fetched(handed_in: FakeHub, tmp_path: Path) -> None:
+    folder = submission(REPO, endpoint=handed_in.address)
+    assert cached(folder) == HANDED_IN
+    assert sorted(handed_in.fetched()) == sorted(HANDED_IN)
+    assert (tmp_path / "hf-cache") in folder.parents
+
+
+def test_submission_is_not_fetched_again(handed_in: FakeHub) -> None:
+    first = submission(REPO, endpoint=handed_in.address)
+    handed_in.asked.clear()
+    assert submission(REPO, endpoint=handed_in.address) == first
+    assert handed_in.fetched() == []
+
+
+def test_submission_of_a_revision(handed_in: FakeHub) -> None:
+    handed_in.names["v2"] = SECOND
+    newest = submission(REPO, endpoint=handed_in.address)
+    tagged = submission(REPO, revision="v2", endpoint=handed_in.address)
+    assert cached(newest) == HANDED_IN
+    assert cached(tagged) == {name: b"newer " + content for name, content in HANDED_IN.items()}
+    assert "v9" in no_submission(handed_in, revision="v9")
+
+
+@pytest.mark.parametrize("trouble", ["dies", "refuses"])
+def test_submission_that_broke_off_goes_on(handed_in: FakeHub, trouble: str) -> None:
+    name = "more/b.MoV"
+    if trouble == "dies":
+        handed_in.dies_after = 2
+    else:
+        handed_in.refusals[name] = 403
+    assert "run the same command again" in no_submission(handed_in)
+    handed_in.dies_after = None
+    handed_in.refusals.clear()
+    handed_in.asked.clear()
+    assert cached(submission(REPO, endpoint=handed_in.address)) == HANDED_IN
+    assert 0 < len(handed_in.fetched()) < len(HANDED_IN)
+
+
+def test_cache_that_lost_a_file_is_never_taken_for_a_whole_submission(handed_in: FakeHub) -> None:
+    lost = submission(REPO, endpoint=handed_in.address) / "more/b.MoV"
+    lost.resolve().unlink()
+    lost.unlink()
+    handed_in.refusals["more/b.MoV"] = 403
+    assert "403" in no_submission(handed_in)
+
+
+def test_file_that_is_not_as_the_list_says_is_named(handed_in: FakeHub) -> None:
+    handed_in.claims = {"more/b.MoV": 99}
+    assert "came without more/b.MoV; run the same command again" in no_submission(handed_in)
+
+
+CLAIMS: dict[str, tuple[dict[str, int], str]] = {
+    "a video of three gigabytes": ({"x.mp4": 3 << 30}, "x.mp4 of 3221225472 bytes; at most"),
+    "a manifest of 20 MB": ({"manifest.json": 20 << 20}, "manifest.json of 20971520 bytes; at most"),
+    "all too large": ({f"{n}.mp4": 2 << 30 for n in range(40)}, "more than 68719476736 bytes"),
+    "too many videos": ({f"{n}.mp4": 1 for n in range(20_001)}, "too many files"),
+    "too many files": ({f"{n}.txt": 1 for n in range(100_001)}, "too many files"),
+}
+
+
+@pytest.mark.parametrize(("claims", "said"), CLAIMS.values(), ids=CLAIMS)
+def test_too_much_is_refused_before_a_byte_is_fetched(handed_in: FakeHub, claims: dict[str, int], said: str) -> None:
+    handed_in.claims = claims
+    assert said in no_submission(handed_in)
+    assert handed_in.fetched() == []
+
+
+@pytest.mark.parametrize(
+    ("name", "said"), [("README.md", "check the address"), ("all.tar.gz", "download all.tar.gz and hand in the file")]
+)
+def test_data_set_without_videos_is_refused(hub: FakeHub, tmp_path: Path, name: str, said: str) -> None:
+    hub.commits[FIRST] = tmp_path / "bare"
+    hub.commits[FIRST].mkdir()
+    (hub.commits[FIRST] / name).write_bytes(b"x")
+    message = no_submission(hub)
+    assert "holds no video" in message
+    assert said in message
+
+
+@pytest.mark.parametrize("status", [200, 401, 404, 500])
+def test_hub_that_refuses_a_submission_is_an_error_in_one_line(handed_in: FakeHub, status: int) -> None:
+    handed_in.down = status
+    assert "cannot fetch" in no_submission(handed_in)
+
+
+def test_disk_that_fills_up_is_the_machines_trouble(handed_in: FakeHub) -> None:
+    resource = pytest.importorskip("resource")
+    (handed_in.commits[FIRST] / "large.mp4").write_bytes(bytes(3_000_000))
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, hard))
+    try:
+        with pytest.raises(MachineError, match="File too large"):
+            submission(REPO, endpoint=handed_in.address)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.parametrize(
+    ("text", "repo", "revision"),
+    [
+        ("hf://me/my-videos", "me/my-videos", None),
+        ("hf://me/my-videos/", "me/my-videos", None),
+        ("hf://datasets/me/my_videos.v2", "me/my_videos.v2", None),
+        ("hf://me/my-videos@v1.0", "me/my-videos", "v1.0"),
+        ("hf://datasets/me/my-videos@refs/pr/3", "me/my-videos", "refs/pr/3"),
+        (f"hf://me/my-videos@{FIRST}", "me/my-videos", FIRST),
+    ],
+)
+def test_address_of_the_hub(text: str, repo: str, revision: str | None) -> None:
+    assert parse_address(text) == Address(repo=repo, revision=revision)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["hf://", "hf://me", "hf://me/", "hf:///x", "hf://datasets/me", "hf://models/me/x", "hf://spaces/me/x", "hf://a/b/c",
+     "hf://me/x@", "hf://me/x@ v1", "hf://../x", "hf://me/..", "me/x", "https://huggingface.co/datasets/me/x", "hf://me/x\n",
+     "hf://m\u00e9/x", "hf://" + "x" * 5000 + "/y", "HF://me/x", "hf://me/x?y", "hf://models/x"],
+)  # fmt: skip
+def test_what_is_no_address_is_refused_in_one_line(text: str) -> None:
+    with pytest.raises(SubmissionError) as caught:
+        parse_address(text)
+    assert "write hf://owner/name" in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 300

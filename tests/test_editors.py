@@ -26,7 +26,7 @@ from sparkle_bench.editors import EDITORS, Editor
 from sparkle_bench.editors.command import Command
 from sparkle_bench.editors.folder import Folder
 from sparkle_bench.editors.identity import Identity
-from sparkle_bench.errors import EditorError, SparkleError, StoreError, VideoError
+from sparkle_bench.errors import EditorError, SparkleError, StoreError, SubmissionError, VideoError
 from sparkle_bench.records import Edit, Sample
 from sparkle_bench.run import Made, Work
 from sparkle_bench.store import Store
@@ -209,12 +209,12 @@ def test_manifest_alone_decides(samples: list[Sample], tmp_path: Path) -> None:
         pytest.param("m.jsonl", b"{oops\n", "cannot be read", id="JSONL: bad JSON"),
         pytest.param("m.csv", b"id,path\n\xff,a\n", "cannot be read", id="CSV: not UTF-8"),
         pytest.param("m.jsonl", b"\xff\n", "cannot be read", id="JSONL: not UTF-8"),
-        pytest.param("m.txt", b"id,path\n", "neither a folder nor a manifest", id="another kind of file"),
+        pytest.param("m.txt", b"id,path\n", "is no folder, archive", id="another kind of file"),
     ],
 )
 def test_bad_manifest_is_refused(tmp_path: Path, name: str, content: bytes, said: str) -> None:
     (tmp_path / name).write_bytes(content)
-    with pytest.raises(EditorError) as caught:
+    with pytest.raises(SubmissionError) as caught:
         Folder(path=tmp_path / name)
     assert said in str(caught.value)
     assert name in str(caught.value)
@@ -222,14 +222,14 @@ def test_bad_manifest_is_refused(tmp_path: Path, name: str, content: bytes, said
 
 
 def test_missing_folder_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(EditorError, match="no folder or manifest at"):
+    with pytest.raises(SubmissionError, match="no folder or manifest at"):
         Folder(path=tmp_path / "nowhere")
 
 
 def test_folder_in_which_nothing_matches_shows_expected_and_found(samples: list[Sample], tmp_path: Path) -> None:
     for number in range(5):
         makers.write_clip(tmp_path / "mine" / f"clip{number}.mp4")
-    with pytest.raises(EditorError) as caught:
+    with pytest.raises(SubmissionError) as caught:
         Folder(path=tmp_path).prepare(samples)
     message = str(caught.value)
     assert "none of the 2 samples" in message
@@ -239,7 +239,7 @@ def test_folder_in_which_nothing_matches_shows_expected_and_found(samples: list[
 
 
 def test_empty_folder_says_so(samples: list[Sample], tmp_path: Path) -> None:
-    with pytest.raises(EditorError, match="found no mp4 file"):
+    with pytest.raises(SubmissionError, match="found no video"):
         Folder(path=tmp_path).prepare(samples)
 
 
@@ -899,7 +899,7 @@ def test_folder_whose_video_changes_is_read_again(store: Store, samples: list[Sa
 
 def test_folder_in_which_nothing_matches_stops_the_run(store: Store, samples: list[Sample], tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    with pytest.raises(EditorError, match="none of the 2 samples"):
+    with pytest.raises(SubmissionError, match="none of the 2 samples"):
         run.edit(work_on(store, samples), Folder(path=tmp_path / "empty"))
     assert store.edits("fake") == {}
 

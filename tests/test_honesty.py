@@ -327,7 +327,7 @@ def test_a_class_of_ones_own_needs_no_name(bench: Path, tmp_path: Path) -> None:
 
 def test_a_shard_of_an_incomplete_submission_may_be_empty(bench: Path, fake: FakeJudge, tmp_path: Path) -> None:
     folder = write_edits(tmp_path / "one", benchmark.load(bench).samples[:1])
-    words: list[str | Path] = ["judge", folder, "--bench", bench, "--judge-url", fake.url]
+    words: list[str | Path] = ["judge", folder, "--bench", bench, "--judge-url", fake.url, "--allow-incomplete"]
     outcomes = [cli.run(*words, "--shard", f"{n}/4", cwd=tmp_path) for n in (3, 2, 1, 0)]
     assert [done.returncode for done in outcomes] == [0] * 4, [done.stderr for done in outcomes]
     assert "scored 1 of 4, no edit 3" in outcomes[-1].stdout

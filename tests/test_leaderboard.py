@@ -70,6 +70,7 @@ class Result:
         code_version: As `run.json` has it.
         date: As `judge.json` has it.
         repeats: Verdicts per edit, all alike.
+        declared: What the makers say of the model, as `run.json` has it; nothing if None.
     """
 
     marks: Sequence[Sequence[int] | int | str]
@@ -81,6 +82,7 @@ class Result:
     code_version: str = "0.1.0"
     date: str = "2026-01-02T03:04:05+00:00"
     repeats: int = 1
+    declared: Any = None
 
 
 def put(store: Store, model: str, result: Result) -> None:
@@ -93,6 +95,7 @@ def put(store: Store, model: str, result: Result) -> None:
         "code_version": result.code_version,
         "hardware": {},
         "date": result.date,
+        **({} if result.declared is None else {"declared": result.declared}),
     }
     fresh = store.read_run(model) is None
     if fresh:
@@ -260,6 +263,7 @@ def test_the_csv_has_the_agreed_columns_in_order(board: Path) -> None:
     header = (board / "leaderboard.csv").read_text(encoding="utf-8").splitlines()[0].split(",")
     assert header[:15] == ["rank", "model", "overall", *KEYS, *THEMES, "n", "of"]
     assert {"scored_overall", "cap_bound", "date", "code_version"} <= set(header)
+    assert {"track", "parameters", "license", "made_by", "overlap"} <= set(header)
     assert len(set(header)) == len(header)
 
 
@@ -456,6 +460,162 @@ def test_a_changed_verdict_changes_its_board_and_leaves_the_other_alone(tmp_path
     assert ranks["silver-a"] == "3"
 
 
+# -- what is declared, and tracks ------------------------------------------------------------------------------------
+
+
+def said(name: str = "a", **sections: dict[str, Any]) -> dict[str, Any]:
+    """What makers may declare, as `run.json` has it."""
+    return {"model": {"name": name, **sections.pop("model", {})}, **sections}
+
+
+MASKS, FRAME = {"masks": True}, {"first_frame": True}
+LINK = "https://example.org/a_b?c=1&d=$e"
+FULL = said(
+    "Wan2.1 *VACE*",
+    model={"version": "1.0", "parameters": 14_000_000_000, "license": "Apache-2.0", "link": LINK},
+    made_by={"who": "others", "name": "Example Lab"},
+    training={"sparkle": "no", "openve_3m": "yes"},
+    inputs=MASKS,
+)
+TRACKS: dict[str, Result] = {
+    "plain-worse": Result(marks=[2] * 5, declared=said(inputs={"masks": False}, training={"sparkle": "no"})),
+    "plain-better": Result(marks=[3] * 5),
+    "masked-best": Result(marks=[5] * 5, declared=FULL),
+    "masked-tied": Result(marks=[5] * 5, declared=said(inputs=MASKS)),
+    "masked-last": Result(marks=[1] * 5, declared=said(inputs=MASKS)),
+    "framed": Result(marks=[4] * 5, declared=said(inputs=FRAME, training={"sparkle": "no", "openve_3m": "no"})),
+    "framed-gappy": Result(marks=[5, 5, 5, 5, "unanswered"], declared=said(inputs=FRAME)),
+    "plain-gappy": Result(marks=[1, 1, 1, 1, "unanswered"]),
+    "masked-elsewhere": Result(marks=[5] * 5, version=OTHER_VERSION, declared=said(inputs=MASKS)),
+}
+
+
+@pytest.fixture(scope="module")
+def tracks(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """Results of three tracks with their board built; tests only look at it."""
+    store = Store(root=tmp_path_factory.mktemp("tracks"))
+    for model, result in TRACKS.items():
+        put(store, model, result)
+    rebuild(store)
+    return store
+
+
+def file_of(store: Store, name: str) -> str:
+    return (store.board_dir("sparkle", KEY) / name).read_text(encoding="utf-8")
+
+
+def csv_of(store: Store) -> dict[str, dict[str, str]]:
+    return {row["model"]: row for row in csv.DictReader(file_of(store, "leaderboard.csv").splitlines())}
+
+
+def test_each_track_has_ranks_of_its_own_and_that_of_the_instruction_alone_comes_first(tracks: Store) -> None:
+    placed = [(row["track"], row["rank"], row["model"]) for row in csv_of(tracks).values()]
+    assert placed == [
+        ("instruction", "1", "plain-better"),
+        ("instruction", "2", "plain-worse"),
+        ("first frame", "1", "framed"),
+        ("masks", "1", "masked-best"),
+        ("masks", "1", "masked-tied"),
+        ("masks", "3", "masked-last"),
+        ("first frame", "", "framed-gappy"),
+        ("instruction", "", "plain-gappy"),
+        ("masks", "", "masked-elsewhere"),
+    ]
+
+
+def test_tracks_do_not_change_a_mark(tracks: Store) -> None:
+    for model, row in csv_of(tracks).items():
+        low = expected(TRACKS[model], gap=1)
+        assert math.isclose(float(row["overall_low"]), low["overall"], abs_tol=5e-5)
+
+
+def test_what_is_declared_stands_in_the_csv_and_the_rest_is_empty_or_unknown(tracks: Store) -> None:
+    names = ("track", "parameters", "license", "made_by", "overlap")
+    found = {model: tuple(row[name] for name in names) for model, row in csv_of(tracks).items()}
+    assert found["masked-best"] == ("masks", "14000000000", "Apache-2.0", "others", "yes")
+    assert found["framed"] == ("first frame", "", "", "", "no")
+    assert found["plain-better"] == ("instruction", "", "", "", "unknown")
+    assert found["plain-worse"] == ("instruction", "", "", "", "unknown"), "one denial of two leaves it open"
+
+
+def test_json_has_all_that_is_declared(tracks: Store) -> None:
+    rows = {row["model"]: row for row in json.loads(file_of(tracks, "leaderboard.json"))["rows"]}
+    assert rows["masked-best"]["declared"] == FULL
+    assert rows["plain-better"]["declared"] == {}
+    assert (rows["masked-best"]["parameters"], rows["plain-better"]["parameters"]) == (14_000_000_000, None)
+    for model, row in csv_of(tracks).items():
+        for name in ("track", "license", "made_by", "overlap"):
+            assert (rows[model][name] or "") == row[name]
+
+
+def test_the_page_names_each_track_above_its_rows(tracks: Store) -> None:
+    page = file_of(tracks, "index.html")
+    places = re.findall(r'<tr class="track"><th colspan="(\d+)"><span>(.*?)</span>|<td class="text">([a-z-]+)<', page)
+    shown = [heading or model for _, heading, model in places if heading or model in TRACKS]
+    assert shown == [
+        "Track: instruction", "plain-better", "plain-worse", "Track: first frame", "framed",
+        "Track: masks", "masked-best", "masked-tied", "masked-last",
+        "Not ranked", "framed-gappy", "plain-gappy", "masked-elsewhere",
+    ]  # fmt: skip
+    widths = {int(width) for width, _, _ in places if width}
+    assert widths == {len(re.findall("<th[ >]", page.partition("</tr>")[0]))}
+
+
+def test_a_board_of_one_track_has_no_headings(board: Path) -> None:
+    assert 'class="track"' not in (board / "index.html").read_text(encoding="utf-8")
+
+
+def test_page_and_markdown_show_what_is_declared_in_the_models_cell(tracks: Store) -> None:
+    page = skeleton(file_of(tracks, "index.html"))
+    assert "Wan2.1 *VACE*, 1.0, 14B, Apache-2.0, videos by others (Example Lab)" in "".join(page.text)
+    assert page.links == [LINK, "leaderboard.csv", "leaderboard.json", "leaderboard.md"]
+    assert ("a", ("href", "rel")) in page.tags
+    line = next(line for line in file_of(tracks, "leaderboard.md").splitlines() if "masked-best" in line)
+    plain = re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", line)
+    assert f"| masked-best: [Wan2.1 *VACE*](<{LINK}>), 1.0, 14B, Apache-2.0, videos by others (Example Lab) |" in plain
+    assert "| masks |" in line
+    assert "| yes |" in line
+
+
+def test_a_board_with_declarations_is_the_same_bytes_in_any_order(tmp_path: Path, tracks: Store) -> None:
+    store = Store(root=tmp_path)
+    for model in reversed(TRACKS):
+        put(store, model, TRACKS[model])
+    rebuild(store)
+    assert contents(tmp_path / "leaderboards") == contents(tracks.root / "leaderboards")
+    before = everything(tmp_path)
+    rebuild(store)
+    assert everything(tmp_path) == before
+
+
+def test_a_new_declaration_moves_a_row_to_its_track(tmp_path: Path) -> None:
+    store = Store(root=tmp_path)
+    put(store, "a", Result(marks=[5] * 5))
+    put(store, "b", Result(marks=[4] * 5))
+    (before,) = rebuild(store)
+    told = {**(store.read_run("a") or {}), "declared": said(inputs=MASKS)}
+    store.write_run("a", told, tuple(SAMPLES))
+    (after,) = rebuild(store)
+    assert [(row.track, row.rank, row.entry.model) for row in before.rows] == [
+        ("instruction", 1, "a"), ("instruction", 2, "b")
+    ]  # fmt: skip
+    assert [(row.track, row.rank, row.entry.model) for row in after.rows] == [
+        ("instruction", 1, "b"), ("masks", 1, "a")
+    ]  # fmt: skip
+    assert after.tracks == ("instruction", "masks")
+
+
+COUNTS = {
+    1000: "1K", 1500: "1.5K", 999_499: "999K", 999_500: "1M", 850_000_000: "850M", 1_300_000_000: "1.3B",
+    13_960_000_000: "14B", 999_700_000_000: "1T", 10**14: "100T",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("count", "shown"), COUNTS.items())
+def test_a_number_of_parameters_is_shown_in_three_digits(count: int, shown: str) -> None:
+    assert report.parameters(count) == shown
+
+
 # -- text that tries to be more than text ----------------------------------------------------------------------------
 
 HOSTILE: dict[str, str] = {
@@ -482,9 +642,11 @@ class Skeleton(HTMLParser):
         super().__init__()
         self.tags: list[tuple[str, tuple[str, ...]]] = []
         self.text: list[str] = []
+        self.links: list[str | None] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append((tag, tuple(name for name, _ in attrs)))
+        self.links += [address for name, address in attrs if tag == "a" and name == "href"]
 
     def handle_data(self, data: str) -> None:
         self.text.append(data)
@@ -504,7 +666,14 @@ def a_board(tmp_path: Path, text: str) -> Board:
     """
     store = Store(root=tmp_path)
     samples = [replace(sample, theme=text if sample.theme == "style" else sample.theme) for sample in SAMPLES]
-    result = Result(marks=[4] * 5, samples=samples, notes=[text, "plain"], code_version=text)
+    words = f"a {folded(text)}"  # what a card may hold: one line that begins with a letter
+    declared = said(
+        words,
+        model={"version": words, "license": words, "link": LINK},
+        made_by={"who": "others", "name": words},
+        inputs={"other": words},
+    )
+    result = Result(marks=[4] * 5, samples=samples, notes=[text, "plain"], code_version=text, declared=declared)
     put(store, "a", result)
     put(store, "b", replace(result, marks=[3, 3, 3, 3, "unanswered"]))
     first, second = (replace(read_entry(store, model, KEY), model=f"{text}{model}") for model in ("a", "b"))
@@ -534,7 +703,12 @@ def test_hostile_text_is_only_text_on_the_page(tmp_path: Path, text: str) -> Non
     tame = skeleton(report.page(a_board(tmp_path / "tame", "tame")))
     page = skeleton(report.page(a_board(tmp_path / "hostile", text)))
     assert page.tags == tame.tags
-    assert "".join(page.text).count(text) == "".join(tame.text).count("tame") > 5
+    assert page.links == tame.links
+    assert folded("".join(page.text)).count(folded(text)) == "".join(tame.text).count("tame") > 15
+
+
+def folded(text: str) -> str:
+    return " ".join(text.split())
 
 
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
@@ -551,9 +725,10 @@ def test_hostile_text_stays_in_its_cell_in_markdown(tmp_path: Path, text: str) -
     lines = report.markdown(a_board(tmp_path / "hostile", text)).splitlines()
     assert len(lines) == len(tame)
     for line, tame_line in zip(lines, tame, strict=True):
-        bare = re.sub(r"\\[!-/:-@\[-`{-~]", "", line)  # Markdown's own rule: a backslash makes punctuation plain
-        for special in "|`<*_[]":
-            assert bare.count(special) == tame_line.count(special), (special, line)
+        # Markdown's own rule: a backslash makes punctuation plain
+        bare, tame_bare = (re.sub(r"\\[!-/:-@\[-`{-~]", "", one) for one in (line, tame_line))
+        for special in "|`<*_[]~&":
+            assert bare.count(special) == tame_bare.count(special), (special, line)
 
 
 def test_dollars_in_markdown_are_not_mathematics(tmp_path: Path) -> None:
@@ -589,12 +764,19 @@ def test_a_date_or_version_made_up_by_a_stranger_does_not_break_the_table(
     made = board_of(read_entry(store, "a", KEY))
     lines = report.markdown(made).splitlines()
     header, row = (line for line in lines if line.startswith(("| rank", "| 1 ")))
-    assert [re.sub(r"\\.", "", line).count("|") for line in (header, row)] == [20, 20]
+    assert [re.sub(r"\\.", "", line).count("|") for line in (header, row)] == [22, 22]
     assert "<" not in re.sub(r"\\.", "", "\n".join(lines))
     assert "<i>" not in report.page(made)
 
 
 # -- results that are damaged or mean harm ---------------------------------------------------------------------------
+
+
+def declaring(said: bytes) -> bytes:
+    """A `run.json` in which something is declared."""
+    head = b'{"benchmark": {"name": "sparkle", "digest": "a1", "samples": 5, "partial": true}, "editor": {}, '
+    return head + b'"declared": ' + said + b"}"
+
 
 DAMAGED: dict[str, tuple[str, bytes]] = {
     "judge.json is empty": (f"judged/{KEY}/judge.json", b""),
@@ -606,6 +788,19 @@ DAMAGED: dict[str, tuple[str, bytes]] = {
     "samples.jsonl is empty": ("samples.jsonl", b""),
     "samples.jsonl has a foreign line": ("samples.jsonl", b'{"id": 1}\n'),
     "edits.jsonl has a foreign line": ("edits.jsonl", b"[]\n"),
+    "run.json declares nothing": ("run.json", declaring(b"null")),
+    "run.json declares a text": ("run.json", declaring(b'"Wan"')),
+    "run.json declares a list": ("run.json", declaring(b'[{"model": {"name": "a"}}]')),
+    "run.json declares no name": ("run.json", declaring(b'{"inputs": {"masks": true}}')),
+    "run.json declares an unknown thing": ("run.json", declaring(b'{"model": {"name": "a"}, "best": {"by": "far"}}')),
+    "run.json declares a script": ("run.json", declaring(b'{"model": {"name": "a", "link": "javascript:alert(1)"}}')),
+    "run.json declares half a pair": ("run.json", declaring(b'{"model": {"name": "a\\ud800"}}')),
+    "run.json declares a formula": ("run.json", declaring(b'{"model": {"name": "a", "license": "=1+1"}}')),
+    "run.json declares no number": ("run.json", declaring(b'{"model": {"name": "a"}, "settings": {"guidance": NaN}}')),
+    "run.json declares a bomb": (
+        "run.json",
+        declaring(b'{"model": {"name": "a", "parameters": 1' + b"0" * 4000 + b"}}"),
+    ),
     "judgments.jsonl has a bad mark": (
         f"judged/{KEY}/judgments.jsonl",
         b'{"sample_id": "a", "edit_sha256": "b", "scores": {"visual": 4.5}}\n',
@@ -622,6 +817,20 @@ def test_a_damaged_file_is_reported_by_its_name_in_one_line(tmp_path: Path, name
         rebuild(store)
     assert "model-a" in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_declaration_by_hand_is_refused_for_what_it_declares(tmp_path: Path) -> None:
+    store = Store(root=tmp_path)
+    put(store, "model-a", Result(marks=[4] * 5))
+    run = store.model_dir("model-a") / "run.json"
+    run.write_bytes(declaring(b'{"model": {"name": "a", "rank": 1}}'))
+    with pytest.raises(
+        StoreError, match=r"results/model-a/run\.json declares what cannot be: unknown key 'rank' in \[model"
+    ):
+        rebuild(store)
+    run.write_bytes(declaring(b'{"model": {"name": "a"}}'))
+    (only,) = rebuild(store)
+    assert only.rows[0].entry.declared is not None
 
 
 def test_a_line_cut_off_by_a_crash_is_ignored(tmp_path: Path) -> None:

@@ -38,6 +38,7 @@ def test_prompts_and_templates_are_in_the_wheel(wheel: Path) -> None:
         "sparkle_bench/judges/presets/qwen3-vl-32b.toml",
         "sparkle_bench/_data/prompts/sparkle/judge.md.j2",
         "sparkle_bench/report/templates/board.html.j2",
+        "sparkle_bench/submission/template.toml",
         "sparkle_bench/py.typed",
     ):
         assert name in names

@@ -13,6 +13,7 @@ import sys
 import click
 
 from sparkle_bench import __version__
+from sparkle_bench.cli.check import check
 from sparkle_bench.cli.demo import demo
 from sparkle_bench.cli.doctor import doctor
 from sparkle_bench.cli.exchange import export, import_
@@ -20,6 +21,8 @@ from sparkle_bench.cli.judges import judges
 from sparkle_bench.cli.look import leaderboard, models, show
 from sparkle_bench.cli.measure import signals
 from sparkle_bench.cli.serve import serve
+from sparkle_bench.cli.validate import pack, validate
+from sparkle_bench.cli.verify import verify
 from sparkle_bench.cli.work import download, edit, evaluate, judge
 
 
@@ -30,7 +33,8 @@ def cli() -> None:
 
 
 COMMANDS = (
-    demo, evaluate, edit, judge, serve, signals, leaderboard, show, export, import_, models, judges, download, doctor,
+    demo, validate, pack, evaluate, edit, judge, serve, signals, leaderboard, show, verify, check, export, import_,
+    models, judges, download, doctor,
 )  # fmt: skip
 for command in COMMANDS:
     cli.add_command(command)

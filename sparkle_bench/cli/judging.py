@@ -134,7 +134,7 @@ spending = opt.together(
 asking = opt.together(judge_urls, opt.judge_model, showing, replying, spending)
 """For commands that ask a served judge."""
 
-judging = opt.together(
+choosing = opt.together(
     click.option(
         "--judge",
         "judge_name",
@@ -153,6 +153,11 @@ judging = opt.together(
     ),
     click.option("--serve", is_flag=True, help="Start vLLM for the judging and stop it afterwards."),
     serving_options,
+)
+"""For commands that need a judge, however it is reached."""
+
+judging = opt.together(
+    choosing,
     click.option("--estimate", is_flag=True, help="Print requests, tokens and cost, send nothing."),
     click.option(
         "--signals/--no-signals",

@@ -15,6 +15,7 @@ from sparkle_bench.cli.progress import Progress
 
 if TYPE_CHECKING:
     from sparkle_bench.benchmark import Benchmark
+    from sparkle_bench.editors import Editor
     from sparkle_bench.records import Sample
     from sparkle_bench.run import Bench, Made, Work
 
@@ -45,11 +46,12 @@ class Task:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """Whose edits: the result's name, the editor and its options."""
+    """Whose edits: the result's name, the editor and its options; the editor itself if it is built already."""
 
     name: str
     model: str
     options: Mapping[str, str]
+    editor: Editor | None = None
 
 
 def task(given: Mapping[str, Any], wanted: Wanted) -> Task:
@@ -68,7 +70,8 @@ def task(given: Mapping[str, Any], wanted: Wanted) -> Task:
     loaded = benchmark.load(given["bench"], hashes=hashes)
     hashes.save()
     work = Work(store=store, model=wanted.name, samples=chosen(loaded, given), shard=given["shard"])
-    made = Made(editor=editors.create(wanted.model, wanted.options), name=wanted.model, options=wanted.options)
+    editor = wanted.editor or editors.create(wanted.model, wanted.options)
+    made = Made(editor=editor, name=wanted.model, options=wanted.options)
     return Task(benchmark=loaded, made=made, work=work, workers=given["workers"])
 
 

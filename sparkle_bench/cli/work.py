@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sparkle_bench.cli import estimate, judging, road
+from sparkle_bench.cli import estimate, handed_in, judging, outcome, road
 from sparkle_bench.cli import judge as judges
 from sparkle_bench.cli import options as opt
 from sparkle_bench.cli.bench import opened
@@ -19,8 +19,8 @@ from sparkle_bench.cli.road import Task, Wanted
 from sparkle_bench.errors import BudgetSpent
 
 if TYPE_CHECKING:
+    from sparkle_bench.cli.handed_in import HandedIn
     from sparkle_bench.cli.judge import Choice
-    from sparkle_bench.leaderboard import Board, Row
     from sparkle_bench.run import Bench
 
 INCOMPLETE = 3
@@ -42,24 +42,33 @@ def evaluate(**given: Any) -> None:
 
 
 @click.command("judge")
-@click.argument("path", type=click.Path(exists=True, path_type=Path))
-@click.option("--name", help="The result's name.  [default: the folder's]")
+@handed_in.path
+@click.option("--name", help="The result's name.  [default: the folder's or archive's]")
+@click.option(
+    "--allow-incomplete", is_flag=True, help="Go on although samples have no video; they count the lowest marks."
+)
 @judging.judging
 @opt.selection
+@handed_in.scratch
 @opt.root
 @opt.as_json
 @opt.one_line_errors
-def judge(path: Path, **given: Any) -> None:
-    """Judge finished videos, handed in as a folder or a manifest, and rebuild the leaderboard.
+def judge(path: str, **given: Any) -> None:
+    """Judge finished videos and rebuild the leaderboard.
 
     PATH is a folder in the authors' layout (theme/subtheme---scene/ID_edited.mp4) or with flat names (ID_edited.mp4,
-    ID.mp4), or a manifest: a CSV or JSONL file with id and path. A sample without a video counts the lowest marks.
+    ID.mp4), a manifest (CSV, JSONL or JSON with id and path), a .zip, .tar or .tar.gz of these, or a Hub data set
+    (hf://owner/name); `validate` looks closer. A sample without a video counts the lowest marks.
     """
-    from sparkle_bench.store import slug
+    from sparkle_bench.store import Store
 
-    where = path.resolve()
-    name = given["name"] or slug((where if where.is_dir() else where.parent).name)
-    _judge(road.task(given, Wanted(name=name, model="folder", options={"path": str(path)})), given)
+    scratch = given["scratch"] or Store(root=given["root"]).unpacked()
+    with handed_in.opened(path, scratch) as found:
+        name = given["name"] or handed_in.result_name(found)
+        wanted = Wanted(name=name, model="folder", options={"path": path}, editor=found.editor())
+        task = road.task(given, wanted)
+        _announce(task, found, path, allow_incomplete=given["allow_incomplete"])
+        _judge(task, given)
 
 
 def _wanted(given: Mapping[str, Any]) -> Wanted:
@@ -84,7 +93,7 @@ def edit(**given: Any) -> None:
     done = len(task.work.samples) - len(missing)
     _report(
         {"model": task.work.model, "samples": len(task.work.samples), "edited": done, "failed": len(missing)},
-        [f"{task.work.model}: {done} of {len(task.work.samples)} samples edited", *_first_error(task)],
+        [f"{task.work.model}: {done} of {len(task.work.samples)} samples edited", *outcome.first_error(task)],
         as_json=given["as_json"],
     )
     sys.exit(INCOMPLETE if missing else 0)
@@ -122,13 +131,12 @@ def _judge(task: Task, given: Mapping[str, Any]) -> None:
     key = _have_judged(task, choice)
     from sparkle_bench import leaderboard
 
+    before = task.work.store.read_board(task.benchmark.name, key)
     boards = leaderboard.rebuild(task.work.store)
     board = next(b for b in boards if b.judge_key == key and b.benchmark == task.benchmark.name)
-    row = next(row for row in board.rows if row.entry.model == task.work.model)
-    lacking = sorted({sample.id for sample in task.work.samples} & set(row.entry.summary.lacking))
-    summary, lines = _summary(task, board, row, lacking)
-    _report(summary, [*lines, *_first_error(task)], as_json=given["as_json"])
-    sys.exit(INCOMPLETE if lacking else 0)
+    found = outcome.outcome(task, board, before)
+    _report(found.data, [*found.lines, *outcome.first_error(task)], as_json=given["as_json"])
+    sys.exit(INCOMPLETE if found.lacking else 0)
 
 
 def _have_judged(task: Task, choice: Choice) -> str:
@@ -147,6 +155,8 @@ def _have_judged(task: Task, choice: Choice) -> str:
             prepare(bench.judge)
         road.edit(task)
         _check_any_edit(task)
+        if not choice.given.get("allow_incomplete", True):
+            _check_readable(task)
         if bench is None:
             wished = judges.wishes(choice, judges.prompt(choice, task.benchmark.name))
             done = road.finished(task, wished, choice.given["repeats"])
@@ -179,6 +189,49 @@ def _measure(task: Task, choice: Choice) -> None:
         road.measure(task.work, task.workers)
 
 
+def _announce(task: Task, found: HandedIn, path: str, *, allow_incomplete: bool) -> None:
+    """Say what is there before anything is judged; missing videos must be meant.
+
+    Raises:
+        SubmissionError: Nothing matches, or samples have no video and that is not allowed.
+    """
+    from sparkle_bench.errors import SubmissionError, listed
+    from sparkle_bench.submission import layout
+
+    seen = layout.find(found.path, task.benchmark.samples, inside=found.foreign)
+    chosen = task.work.samples
+    layout.check_any(seen, task.benchmark.samples, path)
+    missing = [sample.id for sample in chosen if sample.id not in seen.videos]
+    click.echo(f"{len(chosen) - len(missing)} of {len(chosen)} samples have a video", err=True)
+    if not missing:
+        return
+    near = sum(miss.sure for miss in seen.near if miss.sample_id in set(missing))
+    cure = f"{near} files are nearly named right (`sparkle-bench validate {path} --fix`); " * bool(near)
+    says = f"{len(missing)} of {len(chosen)} samples have no video ({listed(missing)}) and count the lowest marks"
+    if not allow_incomplete:
+        raise SubmissionError(
+            f"{says}; {cure}pass --allow-incomplete if that is meant, or choose some with --theme or --only"
+        )
+    click.echo(f"note: {says}; {outcome.best_possible(task, missing)}", err=True)
+
+
+def _check_readable(task: Task) -> None:
+    """Stop before anything is judged if a video that was handed in cannot be read.
+
+    Raises:
+        SubmissionError: Naming the first.
+    """
+    from sparkle_bench.errors import SubmissionError
+
+    edits = task.work.store.edits(task.work.model)
+    failed = [edits[s.id] for s in task.work.samples if s.id in edits and not edits[s.id].ok]
+    if failed:
+        raise SubmissionError(
+            f"{len(failed)} of {len(task.work.samples)} videos cannot be taken; the first, {failed[0].sample_id}: "
+            f"{failed[0].error}; nothing was judged: mend them, or pass --allow-incomplete (they count the lowest marks)"
+        )
+
+
 def _check_any_edit(task: Task) -> None:
     """Stop before a row of nothing but missing edits: a mistake in the command is likelier than such a model.
 
@@ -191,53 +244,6 @@ def _check_any_edit(task: Task) -> None:
     if whole and task.work.samples and not any(edit.ok for edit in edits.values()):
         first = edits[task.work.samples[0].id]
         raise EditorError(f"not one edit was made; the first, {first.sample_id}: {first.error}")
-
-
-def _summary(task: Task, board: Board, row: Row, lacking: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
-    from sparkle_bench import leaderboard, report
-
-    summary = row.entry.summary
-    folder = task.work.store.board_dir(board.benchmark, board.judge_key)
-    data = {
-        **leaderboard.row_values(board, row),
-        "judge_key": board.judge_key,
-        "board": str(folder / "index.html"),
-        "lacking_verdicts": list(lacking),
-    }
-    place = f"rank {row.rank} of {sum(r.rank is not None for r in board.rows)}" if row.rank else row.why_unranked
-    lines = [
-        f"{task.work.model}: overall {report.cell(summary.overall)} ({place})",
-        f"  scored {summary.scored} of {summary.of}, no edit {summary.no_edit}, no verdict {summary.no_verdict}, "
-        f"not attempted {summary.unattempted}; mean over scored alone {report.number(summary.scored_overall)}",
-        *_flag_line(row),
-        *_noise_lines(board, row),
-        f"  board: {folder / 'index.html'}",
-    ]
-    return data, lines
-
-
-def _flag_line(row: Row) -> list[str]:
-    """Return a line on where the judge and the signals contradict each other."""
-    from sparkle_bench import report
-
-    return [f"  flags: {report.flags(row.entry.audit)}"] if row.entry.audit else []
-
-
-def _noise_lines(board: Board, row: Row) -> list[str]:
-    """Return lines on how far the judge agrees with itself, where it was asked more than once."""
-    lines = [
-        f"    {board.rubric.label(key):<30} same mark {100 * found.exact:.0f}%, mean difference {found.difference:.2f}, "
-        + ("alpha undefined (all marks alike)" if found.alpha is None else f"alpha {found.alpha:.2f}")
-        for key, found in row.entry.noise.items()
-    ]
-    return [f"  the judge's own noise, {row.entry.judge['repeats']} verdicts per edit:", *lines] if lines else []
-
-
-def _first_error(task: Task) -> list[str]:
-    """Return a line on the edits that failed."""
-    edits = task.work.store.edits(task.work.model)
-    failed = [edits[s.id] for s in task.work.samples if s.id in edits and not edits[s.id].ok]
-    return [f"  {len(failed)} edits failed; the first, {failed[0].sample_id}: {failed[0].error}"] if failed else []
 
 
 def _report(data: Mapping[str, Any], lines: Sequence[str], *, as_json: bool) -> None:

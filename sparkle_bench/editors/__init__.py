@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from sparkle_bench import registry
+from sparkle_bench.errors import EditorError, SubmissionError
 from sparkle_bench.records import Edit, Sample
+from sparkle_bench.submission import card
 
 EDITORS: dict[str, str] = {
     "identity": "sparkle_bench.editors.identity:Identity",
@@ -31,6 +33,7 @@ class Editor(Protocol):
     - `prepare(samples)`: called once before the work, may raise `EditorError` to stop the run;
     - `is_current(sample, edit)`: whether an earlier edit still is what this editor would make (default: it is);
     - `describe()`: options to record instead of those given, where these hold paths of this machine;
+    - `declared()`: what its makers declare of the model, as `submission.card.to_data` gives it (default: nothing);
     - `hashes`: what is remembered of files' hashes; set before `is_current` is asked;
     - `close()`: called at the end, also after Ctrl-C; ends what the editor has started.
     """
@@ -73,6 +76,22 @@ def is_thread_safe(editor: Editor) -> bool:
 def describe(editor: Editor, options: Mapping[str, str]) -> dict[str, Any]:
     """Return the options to record."""
     return dict(_call(editor, "describe", default=options))
+
+
+def declared(editor: Editor) -> dict[str, Any]:
+    """Return what the makers declare of the model, for `run.json` and the boards; empty if nothing.
+
+    Raises:
+        EditorError: The editor gives what no `submission.toml` could say.
+        SubmissionError: The `submission.toml` that it reads says what it cannot.
+    """
+    said = _call(editor, "declared")
+    if not said:
+        return {}
+    try:
+        return card.to_data(card.from_data(said))
+    except SubmissionError as error:
+        raise EditorError(f"the model's declared() gives what cannot be declared: {error}") from error
 
 
 def close(editor: Editor) -> None:

@@ -1,23 +1,20 @@
 """Videos that exist already: handed in as the authors' tree, as flat names, or through a manifest.
 
-For each sample the first of these counts: `{theme}/{subtheme}---{scene_with_underscores}/{id}_edited.mp4`,
-`{id}_edited.mp4`, `{id}.mp4`. A manifest is a CSV or JSONL file with `id` and `path`, the path relative to the manifest;
-given itself, or lying in the folder as `manifest.csv` or `manifest.jsonl`, it alone decides.
+Which file is which sample's is told in `submission/layout.py`.
 """
 
 from __future__ import annotations
 
-import csv
-import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from sparkle_bench.disk import Hashes
-from sparkle_bench.errors import EditorError, listed, one_line
+from sparkle_bench.errors import EditorError, SubmissionError, listed
 from sparkle_bench.records import Edit, Sample
-
-MANIFESTS = ("manifest.csv", "manifest.jsonl")
+from sparkle_bench.submission import card, linking
+from sparkle_bench.submission.layout import Layout, check_any, find
 
 
 class Folder:
@@ -29,38 +26,56 @@ class Folder:
         """Look at a folder or manifest.
 
         Args:
-            path: A folder of videos, or a manifest file (`.csv` or `.jsonl` with `id` and `path`).
+            path: A folder of videos, or a manifest file (`.csv`, `.jsonl` or `.json` with `id` and `path`).
+
+        Raises:
+            SubmissionError: There is none, or the manifest cannot be read.
         """
-        if not path.exists():
-            raise EditorError(f"no folder or manifest at {path}")
-        self._path = path
-        inside = [path / name for name in MANIFESTS if (path / name).is_file()]
-        manifest = path if path.is_file() else inside[0] if inside else None
-        self._listed = _read_manifest(manifest) if manifest is not None else None
+        find(path, ())
+        self._path, self._called = path, path.resolve().name
+        self._inside = self._ours = False
+        self._found: Layout | None = None
         self.hashes = Hashes()
+
+    @classmethod
+    def fetched(cls, path: Path, *, called: str, ours: bool) -> Folder:
+        """Look at what came out of an archive or from the Hub; a manifest there may name no file outside.
+
+        Args:
+            path: A folder.
+            called: What to call it on record.
+            ours: Whether its files go away afterwards, so that they need no copy.
+        """
+        folder = cls(path=path)
+        folder._called, folder._inside, folder._ours = called, True, ours
+        return folder
 
     def describe(self) -> dict[str, str]:
         """Return the folder's name; where it lies on this machine is nobody's business."""
-        return {"path": self._path.resolve().name}
+        return {"path": self._called}
+
+    def declared(self) -> dict[str, Any]:
+        """Return what the `submission.toml` beside the videos declares of the model.
+
+        Raises:
+            SubmissionError: It is malformed.
+        """
+        path = self._layout(()).card
+        return card.to_data(card.read(path)) if path is not None else {}
 
     def prepare(self, samples: Sequence[Sample]) -> None:
-        """Refuse a folder in which nothing matches, showing what was expected beside what was found."""
-        if not samples or any(self.find(sample) for sample in samples):
-            return
-        found = sorted(str(p.relative_to(self._path)) for p in self._path.rglob("*.mp4")) if self._path.is_dir() else []
-        expected = [samples[0].edit_path, f"{samples[0].id}_edited.mp4", f"{samples[0].id}.mp4"]
-        if self._listed is not None:
-            found, expected = sorted(str(p) for p in self._listed.values()), ["an id and an existing path in each row"]
-        raise EditorError(
-            f"none of the {len(samples)} samples has a video in {self._path}; expected {' or '.join(expected)}; "
-            f"found {listed(found) if found else 'no mp4 file'}"
-        )
+        """Find the samples' videos.
+
+        Raises:
+            SubmissionError: None matches, or a file is not the one that a manifest names.
+        """
+        self._found = find(self._path, samples, inside=self._inside)
+        check_any(self._found, samples, self._called)
+        check_promises(self._found, self.hashes)
 
     def find(self, sample: Sample) -> Path | None:
         """Return the sample's video, or None."""
-        names = (sample.edit_path, f"{sample.id}_edited.mp4", f"{sample.id}.mp4")
-        candidates = [self._path / name for name in names] if self._listed is None else [self._listed.get(sample.id)]
-        return next((path for path in candidates if path is not None and path.is_file()), None)
+        return self._layout((sample,)).videos.get(sample.id)
 
     def is_current(self, sample: Sample, edit: Edit) -> bool:
         """Whether the video handed in is still the one that was taken."""
@@ -68,7 +83,7 @@ class Folder:
         return found is not None and self.hashes.of(found) == edit.sha256
 
     def edit(self, sample: Sample, out: Path) -> None:
-        """Copy the sample's video.
+        """Take the sample's video.
 
         Raises:
             EditorError: There is none.
@@ -78,31 +93,28 @@ class Folder:
             raise EditorError(
                 f"no video for {sample.id}; expected {Path(sample.edit_path).name} in the folder handed in"
             )
-        shutil.copyfile(found, out)
+        if self._ours:
+            linking.take(found, out)
+        else:
+            shutil.copyfile(found, out)
+
+    def _layout(self, samples: Sequence[Sample]) -> Layout:
+        return self._found or find(self._path, samples, inside=self._inside)
 
 
-def _read_manifest(path: Path) -> dict[str, Path]:
-    """Return the video of each id.
+def check_promises(found: Layout, hashes: Hashes) -> None:
+    """Make sure that every file is the one that the manifest names by its hash.
 
     Raises:
-        EditorError: The manifest cannot be read, lacks a field, or names an id twice.
+        SubmissionError: Some are not.
     """
-    if path.suffix not in (".csv", ".jsonl"):
-        raise EditorError(f"{path} is neither a folder nor a manifest (.csv or .jsonl with id and path)")
-    try:
-        with path.open(encoding="utf-8-sig", newline="" if path.suffix == ".csv" else None) as file:
-            if path.suffix == ".csv":
-                rows = list(csv.DictReader(file))
-            else:
-                rows = [json.loads(line) for line in file if line.strip()]
-    except (OSError, ValueError, RecursionError, csv.Error) as error:
-        raise EditorError(f"the manifest {path} cannot be read: {one_line(error)}") from error
-    videos: dict[str, Path] = {}
-    for number, row in enumerate(rows, 1):
-        sample_id, video = (row.get("id"), row.get("path")) if isinstance(row, dict) else (None, None)
-        if not (isinstance(sample_id, str) and sample_id and isinstance(video, str) and video):
-            raise EditorError(f"the manifest {path} needs the fields id and path in every row; row {number} lacks one")
-        if sample_id in videos:
-            raise EditorError(f"the manifest {path} names {sample_id} more than once")
-        videos[sample_id] = path.parent / video
-    return videos
+    others = [
+        found.videos[sample_id].name
+        for sample_id, promise in found.promised.items()
+        if promise.sha256 and sample_id in found.videos and hashes.of(found.videos[sample_id]) != promise.sha256
+    ]
+    if others:
+        raise SubmissionError(
+            f"{len(others)} videos are not the files that the manifest names by their hashes: {listed(others)}; "
+            "hand in the right ones, or pack again"
+        )

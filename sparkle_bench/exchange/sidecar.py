@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from sparkle_bench import disk
-from sparkle_bench.errors import SparkleError, StoreError, listed, one_line
+from sparkle_bench.errors import SparkleError, StoreError, SubmissionError, listed, one_line
 from sparkle_bench.exchange.authors import ScoreFile
 from sparkle_bench.records import (
     Edit,
@@ -27,6 +27,7 @@ from sparkle_bench.records import (
     sample_from_json,
     to_json,
 )
+from sparkle_bench.submission import card
 
 NAME = "sparkle_bench.json"
 VERSION = 1
@@ -133,6 +134,11 @@ def check_fields(run: Mapping[str, Any], judge: Mapping[str, Any]) -> None:
     for document, data, kinds in (("run.json", run, _RUN), ("judge.json", judge, _JUDGE)):
         _check(document, data, kinds)
     _check("run.json's benchmark", run["benchmark"], _BENCHMARK)
+    if "declared" in run:
+        try:
+            card.from_data(run["declared"])
+        except SubmissionError as error:
+            raise StoreError(f"run.json declares what cannot be: {error}") from error
 
 
 def _check(document: str, data: Mapping[str, Any], kinds: Mapping[str, type]) -> None:

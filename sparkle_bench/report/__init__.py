@@ -13,6 +13,7 @@ from sparkle_bench.scoring import Bounds
 if TYPE_CHECKING:
     from sparkle_bench.audit import Audit
     from sparkle_bench.leaderboard import Board
+    from sparkle_bench.submission.card import Card
 
 
 def markdown(board: Board) -> str:
@@ -57,10 +58,34 @@ def flags(audit: Audit | None) -> str:
     return f"{audit.samples} of {audit.measured}" + (f" ({', '.join(counts)})" if counts else "")
 
 
+def parameters(count: int | None) -> str:
+    """Return a number of parameters in three digits at most and a unit."""
+    if count is None:
+        return "–"
+    thousands = 0 if count < 999.5 else 1 if count < 999.5e3 else 2 if count < 999.5e6 else 3 if count < 999.5e9 else 4
+    return f"{count / 1000**thousands:.3g}{' KMBT'[thousands].strip()}"
+
+
+def about(said: Card | None) -> str:
+    """Return in a few words what is declared of a model beside its name, link and track; empty if nothing is."""
+    if said is None:
+        return ""
+    model, makers = said.model, said.made_by
+    whose = {"authors": "videos by its authors", "others": "videos by others"}.get(makers.who or "", "videos by")
+    name = makers.name and (f" ({makers.name})" if makers.who else f" {makers.name}")
+    words = [
+        model.version,
+        parameters(model.parameters) if model.parameters else None,
+        model.license,
+        f"{whose}{name or ''}" if makers.who or makers.name else None,
+    ]
+    return ", ".join(word for word in words if word)
+
+
 def escaped(text: object) -> str:
     """Return text that cannot break out of a Markdown table's cell."""
     flat = " ".join(str(text).split())
-    for character in "\\|`*_<>[]$":
+    for character in "\\|`*_<>[]$~&":
         flat = flat.replace(character, f"\\{character}")
     return flat
 
@@ -75,5 +100,5 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters.update(cell=cell, share=share, number=number, escaped=escaped, flags=flags)
+    environment.filters.update(cell=cell, share=share, number=number, escaped=escaped, flags=flags, about=about)
     return environment

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import glob
 import os
+import re
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -108,6 +109,7 @@ def _reason(error: Exception, work: Work, sample: Sample) -> str:
     for folder in (work.store.root.resolve(), sample.root.resolve(), Path.cwd(), Path.home()):
         if folder != Path(folder.anchor):
             text = text.replace(f"{folder}/", "")
+    text = re.sub(rf"\.{re.escape(sample.id)}\.\d+\.part\.mp4", f"{sample.id}_edited.mp4", text)
     return one_line(discretion.cleaned(text), limit=1000)
 
 

@@ -61,9 +61,12 @@ def start(store: Store, model: str, benchmark: Benchmark, made: Made, *, now: da
     """Write `run.json`, or check that the result there was made the same way.
 
     An editor that tells by content what is current (such as `folder`) may come with other options; the newest are kept.
+    So is the newest of what the makers declare of the model.
 
     Raises:
         StoreError: The name is taken by another editor, other options, or another version of the benchmark.
+        EditorError: What the editor declares cannot be declared.
+        SubmissionError: The `submission.toml` that it reads is malformed.
     """
     editor = {
         "name": made.name,
@@ -71,6 +74,7 @@ def start(store: Store, model: str, benchmark: Benchmark, made: Made, *, now: da
         "options_hash": hashlib.sha256(json.dumps(dict(made.options), sort_keys=True).encode()).hexdigest()[:16],
     }
     counts = benchmark.counts
+    declared = editors.declared(made.editor)
     run = {
         "model": model,
         "benchmark": {
@@ -83,12 +87,13 @@ def start(store: Store, model: str, benchmark: Benchmark, made: Made, *, now: da
         "code_version": code_version(),
         "hardware": hardware(),
         "date": now.isoformat(timespec="seconds"),
+        **({"declared": declared} if declared else {}),
     }
     with store.starting(model):
         earlier = store.read_run(model)
         if earlier is not None:
             _check_same(model, earlier, run, bound_by_content=editors.is_bound_by_content(made.editor))
-        if earlier is None or earlier["editor"] != editor:
+        if earlier is None or earlier["editor"] != editor or earlier.get("declared", {}) != declared:
             store.write_run(model, run, benchmark.samples)
 
 

@@ -46,9 +46,15 @@ def planes(path: Path, *, most: int) -> Iterator[Planes]:
     try:
         with container(path) as opened:
             opened.streams.video[0].thread_type = "NONE"
+            size = None
             for frame in opened.decode(video=0):
                 if left <= 0:
                     return
+                size = size or (frame.width, frame.height)
+                if (frame.width, frame.height) != size:
+                    raise VideoError(
+                        f"{path.name} changes its size after frame {most - left}; write it again at one size"
+                    )
                 left -= 1
                 yield _planes(frame)
     except (av.FFmpegError, OSError, ValueError) as error:

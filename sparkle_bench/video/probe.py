@@ -2,6 +2,7 @@
 
 A file is refused before it is decoded if its packets show that it is truncated, variable in rate or absurdly large, so
 that a bad file costs bounded time and memory. decord alone would retry thousands of times at the end of a cut-off file.
+Its index is looked at before FFmpeg opens it; see `header.py`.
 
 Trouble of this machine (no such file, too many open files, a failing disk) is no fault of the video: it is a
 `MachineError`, which never becomes a model's mark.
@@ -18,12 +19,17 @@ from typing import Any
 
 from sparkle_bench.errors import MachineError, VideoError, is_machine_trouble, one_line
 from sparkle_bench.records import Probe
+from sparkle_bench.video.header import MAX_STREAMS, look
 
 MAX_FRAMES = 20_000
 MAX_FRAME_PIXELS = 4096 * 4096
+MAX_CODED_PIXELS = 2 * MAX_FRAME_PIXELS
+"""What a codec may allocate; above the limit, since codecs work on whole blocks and PyAV reports what they found."""
+MAX_PIXELS = 5_000_000_000
+"""In all frames together, some 20 seconds of decoding: 100 seconds of 1080p, or 25 of 4K, at 24 frames per second."""
 MAX_BYTES = 2 << 30
 MAX_RATIO = 200
-FORMATS = ("mov", "mp4", "m4a", "3gp", "3g2", "mj2", "matroska", "webm", "avi", "mpegts", "flv", "ogg")
+MIN_FPS, MAX_FPS = 0.1, 1000.0
 RATE_TOLERANCE = 0.25
 """How far the gap between two frames may be from the median gap, as a share of it, before the rate is variable."""
 
@@ -78,12 +84,14 @@ def probe_file(file: File, *, lightly: bool = False) -> Probe:
     Args:
         file: The file.
         lightly: Believe what the container says of the picture's size, which costs a tenth: FFmpeg decodes the first
-            frame to know better. For a file that is not to be decoded here.
+            frame to know better. For a file that is to be sent whole and not decoded here.
 
     Raises:
         VideoError: As in `probe`.
         MachineError: As in `probe`.
     """
+    if lightly and file.data is None:
+        raise VideoError(f"{file.path.name} is too large to be sent whole; at most {HELD_BYTES} bytes are")
     if file.facts is not None:
         return file.facts
     if lightly:
@@ -100,13 +108,12 @@ def _probed(file: File, **options: str) -> Probe:
     path = file.path
     try:
         with container(file, **options) as opened:
-            if not opened.streams.video:
-                raise VideoError(f"{path.name} has no video stream")
             stream = opened.streams.video[0]
             width, height = getattr(stream, "width", 0), getattr(stream, "height", 0)  # a codec nobody knows has none
             _check_size(path, width, height)
             times = _packet_times(path, opened, stream)
             _check_count(file, len(times), stream.frames)
+            _check_cost(path, len(times), width * height)
             return Probe(frames=len(times), fps=_rate(path, times, stream), width=width, height=height)
     except (av.FFmpegError, OSError, ValueError) as error:
         check_machine(path, error)
@@ -114,15 +121,46 @@ def _probed(file: File, **options: str) -> Probe:
 
 
 def container(file: Path | File, **options: str) -> Any:
-    """Open a file as one of the containers videos come in: a playlist could name other files."""
+    """Open a file as the one container its first bytes speak of: a playlist could name other files.
+
+    Raises:
+        VideoError: It is in no container that is read, its index asks for too much, or it has not one video stream.
+        av.FFmpegError: It cannot be opened.
+        OSError: It cannot be read.
+    """
     import av
 
-    allowed = {"format_whitelist": ",".join(FORMATS), "protocol_whitelist": "file"}
+    held = file if isinstance(file, File) else File(path=file, data=None)
+    if held.data is None:
+        _check_file(held.path)  # a pipe would be waited for
+    guarded = {
+        "format_whitelist": look(held).formats,
+        "protocol_whitelist": "file",
+        "max_streams": str(MAX_STREAMS),
+        "max_pixels": str(MAX_CODED_PIXELS),
+    }
     # Up to PyAV 18 a title that is not UTF-8 would make the file unreadable; later ones have no such option.
     lenient = {"metadata_errors": "ignore"} if int(av.__version__.partition(".")[0]) < 19 else {}
-    held = file.data if isinstance(file, File) else None
-    path = file.path if isinstance(file, File) else file
-    return av.open(f"file:{path}" if held is None else io.BytesIO(held), options={**allowed, **options}, **lenient)
+    where = f"file:{held.path}" if held.data is None else io.BytesIO(held.data)
+    opened: Any = av.open(where, options={**guarded, **options}, **lenient)
+    try:
+        _check_streams(held.path, opened)
+    except VideoError:
+        opened.close()
+        raise
+    codec = opened.streams.video[0].codec_context
+    if codec is not None:  # a stream may grow in the middle, which its header does not tell
+        codec.options = {"max_pixels": guarded["max_pixels"]}
+    return opened
+
+
+def _check_streams(path: Path, opened: Any) -> None:
+    """Refuse a file of no video stream, or of several, since each reader might take another."""
+    found = len(opened.streams.video)
+    if found > 1:
+        raise VideoError(f"{path.name} holds {found} video streams (a cover picture is one); leave only the film")
+    if not found:
+        raise VideoError(f"{path.name} has no video stream")
 
 
 def _check_count(file: File, found: int, promised: int) -> None:
@@ -179,6 +217,13 @@ def _check_size(path: Path, width: int, height: int) -> None:
         raise VideoError(f"{path.name} is {width}x{height}, beyond what is read ({MAX_FRAME_PIXELS} px, 1:{MAX_RATIO})")
 
 
+def _check_cost(path: Path, frames: int, pixels: int) -> None:
+    if frames * pixels > MAX_PIXELS:
+        raise VideoError(
+            f"{path.name} has {frames} frames of {pixels} pixels; at most {MAX_PIXELS} pixels are decoded in all"
+        )
+
+
 def _packet_times(path: Path, opened: Any, stream: Any) -> list[int]:
     """Return the presentation times of all frames in the stream's time base, sorted."""
     times: list[int] = []
@@ -197,7 +242,15 @@ def _packet_times(path: Path, opened: Any, stream: Any) -> list[int]:
 
 
 def _rate(path: Path, times: list[int], stream: Any) -> float:
-    """Return the constant frame rate in frames per second, or refuse a variable one."""
+    """Return the constant frame rate in frames per second, or refuse a variable or an absurd one."""
+    fps = _beat(path, times, stream)
+    if not MIN_FPS <= fps <= MAX_FPS:
+        raise VideoError(f"{path.name} states {fps:.6g} frames per second; from {MIN_FPS} to {MAX_FPS:.0f} are read")
+    return fps
+
+
+def _beat(path: Path, times: list[int], stream: Any) -> float:
+    """Return the constant frame rate, or refuse a variable one."""
     gaps = [later - earlier for earlier, later in pairwise(times)]
     if not gaps or max(times) < 0:
         return float(stream.average_rate or stream.guessed_rate or 1)

@@ -1,12 +1,18 @@
-"""The frames of a clip at chosen indices, by decord, or by PyAV where decord lacks the codec (such as AV1) or miscounts."""
+"""The frames of a clip at chosen indices, by decord, or by PyAV where decord lacks the codec, miscounts or has no guard.
+
+decord brings an old FFmpeg and can be given no limits, and nothing stops a stream from growing to a hundred times its
+size in the middle. So it is given H.264 in mp4 alone, whose parameter sets are known to the last packet.
+"""
 
 from __future__ import annotations
 
-import io
+import os
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from sparkle_bench.errors import VideoError
+from sparkle_bench.video.header import is_plain, is_steady, look
 from sparkle_bench.video.probe import File, check_machine, check_readable, container
 
 if TYPE_CHECKING:
@@ -14,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _UNDECODABLE = "{} cannot be decoded: it is damaged, or in a codec unknown here; write it again as H.264"
+_CHANGES = "{} changes from {}x{} to {}x{} at frame {}; write it again at one size"
 
 
 def pictures(file: File, total: int, wanted: Sequence[int]) -> Iterator[NDArray[np.uint8]]:
@@ -28,7 +35,7 @@ def pictures(file: File, total: int, wanted: Sequence[int]) -> Iterator[NDArray[
         VideoError: It cannot be decoded.
         MachineError: This machine cannot read it.
     """
-    reader = _decord(file, total)
+    reader = _decord(file, total) if _is_steady(file) else None
     first = None if reader is None else _first(file, reader, wanted[0])
     if first is None:
         yield from _with_pyav(file, wanted)
@@ -36,6 +43,23 @@ def pictures(file: File, total: int, wanted: Sequence[int]) -> Iterator[NDArray[
     yield first
     del first  # one picture at a time
     yield from _with_decord(file, reader, wanted[1:])
+
+
+def _is_steady(file: File) -> bool:
+    """Whether a file is one stream of H.264 in mp4 whose size cannot change."""
+    import av
+
+    try:
+        if not look(file).is_h264:
+            return False
+        with container(file, skip_frame="all") as opened:
+            stream = opened.streams.video[0]
+            sets = stream.codec_context.extradata or b""
+            if stream.codec_context is None or stream.codec_context.name != "h264" or not is_plain(sets):
+                return False
+            return all(is_steady(bytes(packet), sets) for packet in opened.demux(stream))
+    except (av.FFmpegError, OSError, ValueError, VideoError):
+        return False  # PyAV will say why
 
 
 def _decord(file: File, total: int) -> Any:
@@ -47,12 +71,35 @@ def _decord(file: File, total: int) -> Any:
 
     decord.logging.set_level(decord.logging.QUIET)
     try:
-        what = str(file.path) if file.data is None else io.BytesIO(file.data)
-        reader = decord.VideoReader(what, ctx=decord.cpu(0), num_threads=1)
+        with _opened(file) as place:
+            reader = decord.VideoReader(place, ctx=decord.cpu(0), num_threads=1)
         return reader if len(reader) == total else None
     except (decord.DECORDError, RuntimeError, AssertionError):
         _check_readable(file)
         return None
+    except OSError as error:
+        check_machine(file.path, error)
+        return None
+
+
+@contextmanager
+def _opened(file: File) -> Iterator[str]:
+    """Give a file a path that leads to the bytes at hand.
+
+    decord takes bytes too, but reads past their end where an index points past it, and takes the process with it.
+    """
+    if file.data is None:
+        yield str(file.path)
+        return
+    if not hasattr(os, "memfd_create"):  # not on Linux
+        raise RuntimeError
+    descriptor = os.memfd_create("video")
+    try:
+        with open(descriptor, "wb", closefd=False) as copy:
+            copy.write(file.data)
+        yield f"/proc/self/fd/{descriptor}"
+    finally:
+        os.close(descriptor)
 
 
 def _first(file: File, reader: Any, index: int) -> NDArray[np.uint8] | None:
@@ -90,7 +137,13 @@ def _with_pyav(file: File, wanted: Sequence[int]) -> Iterator[NDArray[np.uint8]]
     left = list(wanted)
     try:
         with container(file) as opened:
+            size = None
             for index, frame in enumerate(opened.decode(video=0)):
+                size = size or (frame.width, frame.height)
+                if (frame.width, frame.height) != size:
+                    raise VideoError(
+                        _CHANGES.format(file.path.name, size[0], size[1], frame.width, frame.height, index)
+                    )
                 while left and left[0] == index:
                     left.pop(0)
                     yield frame.to_ndarray(format="rgb24")

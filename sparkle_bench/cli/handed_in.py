@@ -1,0 +1,130 @@
+"""What is handed in, wherever it lies: a folder, a manifest, an archive, a data set of the Hub."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from sparkle_bench.editors.folder import Folder
+
+HUB = "hf://"
+PREFIX, LOCK = "sparkle-bench-", "lock"
+"""How folders for archives begin, and what tells that one is in use."""
+MANIFESTS = (".csv", ".jsonl", ".json")
+"""What no archive is called."""
+
+path = click.argument("path")
+scratch = click.option(
+    "--scratch",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where archives are unpacked, for as long as the command runs.  [default: the system's; with judge, results/.cache]",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HandedIn:
+    """Where to look.
+
+    Attributes:
+        path: A folder, or a manifest.
+        called: What the user called it, without the folders above it.
+        foreign: Whether it came out of an archive or from the Hub: a manifest may name no file outside.
+        ours: Whether it was unpacked by us and goes away afterwards.
+    """
+
+    path: Path
+    called: str
+    foreign: bool = False
+    ours: bool = False
+
+    def editor(self) -> Folder:
+        """Return the editor that takes its videos."""
+        from sparkle_bench.editors.folder import Folder
+
+        if self.foreign:
+            return Folder.fetched(self.path, called=self.called, ours=self.ours)
+        return Folder(path=self.path)
+
+
+@contextmanager
+def opened(text: str, scratch: Path | None) -> Iterator[HandedIn]:
+    """Yield what is handed in; what was unpacked for it is removed when the block is left.
+
+    Raises:
+        BadParameter: There is no such thing.
+        SubmissionError: An archive is refused.
+        MachineError: The disk has no room for it.
+    """
+    if text.startswith(HUB):
+        from sparkle_bench import download
+
+        address = download.parse_address(text)
+        click.echo(f"fetching {text}", err=True)
+        yield HandedIn(
+            path=download.submission(address.repo, revision=address.revision), called=address.repo, foreign=True
+        )
+        return
+    given = Path(text)
+    if given.is_file() and not given.name.lower().endswith(MANIFESTS):
+        with _unpacked(given, scratch) as folder:
+            yield HandedIn(path=folder, called=given.name, foreign=True, ours=True)
+        return
+    if not given.exists():
+        raise click.BadParameter(
+            f"no folder, archive or manifest at {text!r}; a data set of the Hub is hf://owner/name"
+        )
+    yield HandedIn(path=given, called=given.resolve().name)
+
+
+@contextmanager
+def _unpacked(given: Path, scratch: Path | None) -> Iterator[Path]:
+    """Yield the folder with what is in an archive, and remove it."""
+    from sparkle_bench import disk
+    from sparkle_bench.submission import archive
+
+    if scratch is not None:
+        disk.make_folder(scratch)
+        _remove_leftovers(scratch)
+    folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=scratch))
+    try:
+        with disk.held(folder / LOCK):
+            files = folder / "files"
+            files.mkdir()
+            click.echo(f"unpacking {given.name}", err=True)
+            archive.unpack(given, files)
+            yield files
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _remove_leftovers(scratch: Path) -> None:
+    """Remove what a killed run has left, told by its lock being free."""
+    from sparkle_bench import disk
+
+    for folder in scratch.glob(f"{PREFIX}*"):
+        with contextlib.suppress(disk.Busy, OSError), disk.held(folder / LOCK, wait=False):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def result_name(found: HandedIn) -> str:
+    """Return what a result is called if the user does not say."""
+    from sparkle_bench.store import slug
+
+    if found.foreign:
+        from sparkle_bench.submission import archive
+
+        name = found.called
+        for suffix in archive.SUFFIXES:
+            name = name[: -len(suffix)] if name.lower().endswith(suffix) else name
+        return slug(name)
+    where = found.path.resolve()
+    return slug((where if where.is_dir() else where.parent).name)

@@ -1,0 +1,183 @@
+"""The command for whoever keeps a board: `verify`."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from sparkle_bench.cli import judge as judges
+from sparkle_bench.cli import judging, road
+from sparkle_bench.cli import options as opt
+from sparkle_bench.cli.bench import opened
+
+if TYPE_CHECKING:
+    from sparkle_bench.benchmark import Benchmark
+    from sparkle_bench.run import Work
+    from sparkle_bench.store import Store
+    from sparkle_bench.verification.again import Again, Rejudged
+
+WRONG, TOO_FEW = 1, 3
+SEEDS = 1 << 31
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """Which result is verified, and against what.
+
+    Attributes:
+        store: Where it is.
+        model: Its name.
+        judge_keys: Whose verdicts; None for all.
+        benchmark: The keeper's own copy, or None.
+    """
+
+    store: Store
+    model: str
+    judge_keys: Sequence[str] | None
+    benchmark: Benchmark | None
+
+
+@click.command("verify")
+@click.argument("result")
+@click.option(
+    "--judge-key", "judge_keys", multiple=True, metavar="KEY", help="Only this judge's verdicts. May be repeated."
+)
+@click.option(
+    "--rejudge", metavar="SHARE", help="Have a part judged again, such as 10% or 46 edits, by the judge named below."
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(0, SEEDS),
+    help="Which samples --rejudge draws; with the same seed it goes on where it stopped.  [default: drawn afresh]",
+)
+@judging.choosing
+@opt.bench
+@click.option("--workers", type=click.IntRange(min=1), help="Samples at once.  [default: as judge]")
+@opt.root
+@opt.as_json
+@opt.one_line_errors
+def verify(result: str, **given: Any) -> None:
+    """Make everything in a result again from its evidence, and name every difference.
+
+    RESULT is a result's name, or its folder. Hashes, marks, judge key, costs and tables are made again from the stored
+    replies and files; signs of gaming stand beside that and are never a verdict. With --rejudge a judge marks some edits
+    again, and it is tested whether the difference is within the judge's own noise; the result itself is not changed. Exit
+    codes: 0 no difference, 1 some (or `inconsistent`), 3 `too few to tell`.
+    """
+    from sparkle_bench import verification
+
+    question = _question(result, given)
+    hashes = question.store.hashes()
+    found = verification.verify(
+        question.store, question.model, judge_keys=question.judge_keys, benchmark=question.benchmark, hashes=hashes
+    )
+    hashes.save()
+    notes = [] if question.benchmark else [f"no benchmark in {given['bench']}: samples are not compared with it"]
+    lines = [*(f"note: {note}" for note in notes), *found.lines()]
+    if not given["as_json"]:
+        click.echo("\n".join(lines))
+    again = None
+    try:
+        again = _rejudged(question, given) if given["rejudge"] else None
+    finally:  # what was found is not lost if the judge cannot be asked
+        if given["as_json"]:
+            rejudged = again.to_data() if again else None
+            click.echo(json.dumps({**found.to_data(), "rejudged": rejudged}, indent=2))
+    if again is not None and not given["as_json"]:
+        click.echo("\n".join(again.lines()))
+    if not found.ok or (again is not None and again.verdict == "inconsistent"):
+        sys.exit(WRONG)
+    sys.exit(TOO_FEW if again is not None and again.verdict != "consistent" else 0)
+
+
+def _question(result: str, given: Mapping[str, Any]) -> Question:
+    """Return what is asked for; a folder is taken with its root."""
+    from sparkle_bench import benchmark
+    from sparkle_bench.store import Store
+
+    folder = Path(result)
+    inside = folder.is_dir() and folder.resolve().parent.name == "results"
+    root = folder.resolve().parent.parent if inside else given["root"]
+    store = Store(root=root)
+    hashes = store.hashes()
+    loaded = benchmark.load(given["bench"], hashes=hashes) if given["bench"].is_dir() else None
+    return Question(
+        store=store,
+        model=folder.resolve().name if inside else result,
+        judge_keys=given["judge_keys"] or None,
+        benchmark=loaded,
+    )
+
+
+def _rejudged(question: Question, given: Mapping[str, Any]) -> Rejudged:
+    """Have part of the verdicts given again.
+
+    Raises:
+        StoreError: There is no benchmark, or not one judge in question.
+    """
+    from sparkle_bench.errors import StoreError
+    from sparkle_bench.verification import again
+
+    choice = judges.choose(given)
+    if question.benchmark is None:
+        raise StoreError(f"--rejudge needs the benchmark's sources; none in {given['bench']}: pass --bench DIR")
+    wanted = _again(question, given)
+    again.check_files(wanted)
+    if choice.late:
+        judges.check(choice)
+    with opened(choice, question.benchmark.name) as bench:
+        return again.rejudge(wanted, bench, _stage(given, choice.workers), now=road.now())
+
+
+def _again(question: Question, given: Mapping[str, Any]) -> Again:
+    """Draw the samples."""
+    from sparkle_bench.verification import again
+
+    assert question.benchmark is not None, "it was asked for"
+    key = _one_key(question)
+    having = again.with_verdict(question.store, question.model, key, question.benchmark.samples)
+    try:
+        count = again.how_many(given["rejudge"], len(having))
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--rejudge") from error
+    seed = given["seed"] if given["seed"] is not None else secrets.randbelow(SEEDS)
+    return again.Again(
+        store=question.store,
+        model=question.model,
+        judge_key=key,
+        chosen=again.subset(having, count, seed) if having else (),
+        of=len(having),
+        seed=seed,
+        repeats=max(again.REPEATS, given["repeats"]),
+    )
+
+
+def _one_key(question: Question) -> str:
+    from sparkle_bench.errors import StoreError, listed
+
+    keys = question.judge_keys or question.store.judge_keys(question.model)
+    if len(keys) != 1:
+        raise StoreError(
+            f"--rejudge compares one judge's verdicts; choose one with --judge-key: {listed(list(keys)) or 'none'}"
+        )
+    return keys[0]
+
+
+def _stage(given: Mapping[str, Any], usual: int | None) -> Any:
+    """Return what shows the progress of a stage and says how many samples it does at once."""
+    workers = given["workers"] or usual or road.processors()
+
+    @contextmanager
+    def shown(work: Work, what: str) -> Iterator[Work]:
+        with road.stage(work, what, workers=workers) as staged:
+            yield staged
+
+    return shown

@@ -1,0 +1,151 @@
+"""One result on a board: what is on disk of it, read and scored."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sparkle_bench import disk
+from sparkle_bench.audit import Audit, audit
+from sparkle_bench.errors import PromptError, StoreError, SubmissionError
+from sparkle_bench.rubric import rubric_from_data
+from sparkle_bench.scoring import Evidence, Summary, counted, score_table, summarise
+from sparkle_bench.signals.request import load_rules
+from sparkle_bench.stats import Agreement, noise, repeated
+from sparkle_bench.store import Store
+from sparkle_bench.submission import card
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One result on a board.
+
+    Attributes:
+        model: The result's name.
+        summary: Its numbers.
+        audit: Where the judge and the measured signals contradict each other; None if nothing was measured.
+        units: Raw marks of the edits judged more than once, by dimension key.
+        noise: How far these agree, by dimension key; empty if none was.
+        run: Its `run.json`.
+        judge: Its `judge.json`.
+        declared: What its makers say of the model; None if nothing.
+    """
+
+    model: str
+    summary: Summary
+    audit: Audit | None
+    units: Mapping[str, Sequence[Sequence[int]]]
+    noise: Mapping[str, Agreement]
+    run: Mapping[str, Any]
+    judge: Mapping[str, Any]
+    declared: card.Card | None = None
+
+    @property
+    def track(self) -> str:
+        """Among which results it is ranked: `instruction`, or the inputs that it had beyond source and instruction."""
+        return self.declared.track if self.declared else card.INSTRUCTION
+
+    @property
+    def overlap(self) -> card.Answer:
+        """Whether its training data overlaps the benchmark's sources, as declared."""
+        return self.declared.overlap if self.declared else "unknown"
+
+    @property
+    def version(self) -> str:
+        """The version of the benchmark that it was made on."""
+        return str(self.run["benchmark"]["digest"])
+
+
+def read_entry(results: Store, model: str, judge_key: str) -> Entry:
+    """Score one result under one judge and write its `scores.csv`.
+
+    Raises:
+        StoreError: There is no such result, or it is damaged.
+    """
+    run, judge = results.read_run(model), results.read_judge(model, judge_key)
+    if run is None or judge is None:
+        raise StoreError(f"results/{model} has no verdicts of {judge_key}")
+    _check_fields(f"results/{model}/run.json", run, RUN_FIELDS)
+    _check_fields(f"results/{model}/run.json", run["benchmark"], BENCHMARK_FIELDS)
+    _check_fields(f"results/{model}/judged/{judge_key}/judge.json", judge, JUDGE_FIELDS)
+    declared = _declared(model, run)
+    try:
+        rubric = rubric_from_data(judge["rubric"])
+        known = evidence(results, model, judge_key, judge)
+        table = score_table(known, rubric)
+        summary = summarise(table, rubric)
+        units = repeated(counted(known), rubric)
+        audited = _audit(results, model, known, benchmark=str(run["benchmark"]["name"]))
+    except (PromptError, StoreError) as error:
+        raise StoreError(f"results/{model} cannot be scored: {error}") from error
+    folder = results.judged_dir(model, judge_key)
+    disk.write(folder / "scores.csv", table.to_csv(index=False).encode())
+    if audited is not None:
+        disk.write(folder / "flags.csv", _flags_csv(audited))
+    agreement = noise(units, rubric)
+    return Entry(
+        model=model,
+        summary=summary,
+        audit=audited,
+        units=units,
+        noise=agreement,
+        run=run,
+        judge=judge,
+        declared=declared,
+    )
+
+
+def _declared(model: str, run: Mapping[str, Any]) -> card.Card | None:
+    """Return what `run.json` says that the makers declared; it may have been written by anybody's hand."""
+    if "declared" not in run:
+        return None
+    try:
+        return card.from_data(run["declared"])
+    except SubmissionError as error:
+        raise StoreError(f"results/{model}/run.json declares what cannot be: {error}; mend or restore it") from error
+
+
+def _audit(results: Store, model: str, known: Evidence, *, benchmark: str) -> Audit | None:
+    """Compare the verdicts that count with what was measured; None if nothing was, or the benchmark has no rules."""
+    measurements = results.measurements(model)
+    rules = load_rules(benchmark, root=results.root) if measurements else None
+    return audit(known.samples, measurements, counted(known), rules) if rules else None
+
+
+def _flags_csv(audited: Audit) -> bytes:
+    import pandas as pd
+
+    columns = ["sample_id", "repeat", "name", "why"]
+    rows = [{column: getattr(flag, column) for column in columns} for flag in audited.flags]
+    text: str = pd.DataFrame(rows, columns=columns).to_csv(index=False)
+    return text.encode()
+
+
+RUN_FIELDS: Mapping[str, type] = {"benchmark": dict, "editor": dict}
+BENCHMARK_FIELDS: Mapping[str, type] = {"name": str, "digest": str, "samples": int, "partial": bool}
+JUDGE_FIELDS: Mapping[str, type] = {
+    "key": str,
+    "identity": dict,
+    "notes": list,
+    "rubric": dict,
+    "repeats": int,
+    "date": str,
+    "code_version": str,
+}
+
+
+def _check_fields(where: str, data: Mapping[str, Any], fields: Mapping[str, type]) -> None:
+    for name, kind in fields.items():
+        if not isinstance(data.get(name), kind):
+            raise StoreError(f"{where} has no usable field {name!r}; restore it or remove the folder")
+
+
+def evidence(results: Store, model: str, judge_key: str, judge: Mapping[str, Any]) -> Evidence:
+    """Return all that is on disk of one model under one judge."""
+    return Evidence(
+        samples=results.samples(model),
+        edits=results.edits(model),
+        judgments=results.judgments(model, judge_key),
+        repeats=int(judge["repeats"]),
+    )

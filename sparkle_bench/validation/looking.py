@@ -1,0 +1,208 @@
+"""The pictures of an edit and of its source: what a glance at both tells, and what decoding to the end does."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sparkle_bench import video
+from sparkle_bench.disk import file_sha256
+from sparkle_bench.errors import MachineError, VideoError
+from sparkle_bench.records import Probe, Sample
+from sparkle_bench.validation.against import of_size, of_time
+from sparkle_bench.validation.finding import Notes
+from sparkle_bench.validation.likeness import is_plain, is_same, part_alike
+from sparkle_bench.video.glance import Glance, glance
+
+if TYPE_CHECKING:
+    from sparkle_bench.video.glance import Picture
+
+LATEST = 240
+"""A second look is taken in the middle of a clip, but at no later frame than this."""
+STILL = 6.0
+"""A clip in which no part changes by more levels of 255 than this stands still; in real clips it is 35 and more."""
+BLACK = 24.0
+"""A clip no part of which is ever brighter than this is black."""
+BROWSERS = {"codec": ("h264",), "pixels": ("yuv420p", "yuvj420p")}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clip:
+    """A clip that was probed.
+
+    Attributes:
+        path: The file.
+        probe: What it holds.
+        first: What was seen at its start, or of the whole.
+    """
+
+    path: Path
+    probe: Probe
+    first: Glance
+
+    @property
+    def middle(self) -> int:
+        """The index of the frame at which a second look is taken."""
+        return min(self.probe.frames // 2, LATEST)
+
+
+def look(sample: Sample, probe: Probe, notes: Notes, *, deep: bool) -> None:
+    """Look at an edit's pictures, and compare them and what it holds with its source.
+
+    Args:
+        sample: The sample.
+        probe: What the edit holds.
+        notes: What is known of the edit; findings are added.
+        deep: Whether to decode every frame.
+
+    Raises:
+        VideoError: The edit cannot be opened any more.
+        MachineError: This machine cannot read it or its source.
+    """
+    middle = min(probe.frames // 2, LATEST)
+    edit = Clip(path=notes.path, probe=probe, first=_glance(notes.path, (0, middle) if deep else (0,), whole=deep))
+    if 0 not in edit.first.pictures or edit.first.trouble is not None:
+        notes.add("undecodable", edit.first.trouble or f"no frame of {notes.path.name} can be decoded")
+        return
+    _format(edit.first, notes)
+    source = _source(sample, notes)
+    if source is not None:
+        notes.findings += of_time(source.probe, probe)
+        notes.findings += of_size(source.probe, probe, stretch=edit.first.stretch)
+        if all(finding.kind != "source_again" for finding in notes.findings):
+            _compare(source, edit, notes)
+    if deep:
+        _course(source, edit, notes)
+
+
+def probed(path: Path) -> Probe:
+    """Probe a clip; as `video.probe`, but a file at which FFmpeg speaks of the disk without a cause is to blame itself."""
+    with _blaming_rubbish(path):
+        return video.probe(path)
+
+
+def _glance(path: Path, at: Sequence[int] = (0,), *, whole: bool = False) -> Glance:
+    with _blaming_rubbish(path):
+        return glance(path, at, whole=whole)
+
+
+@contextmanager
+def _blaming_rubbish(path: Path) -> Iterator[None]:
+    """Blame the file if FFmpeg speaks of an error of input and output, as it does of a cut-off WebM, and the disk is well."""
+    try:
+        yield
+    except MachineError as error:
+        if not isinstance(error.__cause__, OSError) or error.__cause__.errno != errno.EIO:
+            raise
+        file_sha256(path)  # reads it whole, or fails
+        raise VideoError(f"{path.name} is not a readable video: it breaks off or is damaged") from error
+
+
+def _source(sample: Sample, notes: Notes) -> Clip | None:
+    """Look at the start of a sample's source; if that cannot be, the edit is not to blame."""
+    path = sample.source_path
+    try:
+        clip = Clip(path=path, probe=probed(path), first=_glance(path))
+    except VideoError as error:
+        notes.add("no_source", f"the source cannot be read: {error}")
+        return None
+    if 0 in clip.first.pictures:
+        return clip
+    notes.add("no_source", f"the source cannot be decoded: {clip.first.trouble}")
+    return None
+
+
+def _format(seen: Glance, notes: Notes) -> None:
+    """Note what hinders players, or makes them show another picture than the judge sees."""
+    if seen.turn:
+        notes.add(
+            "turned", f"its header has players turn the picture by {seen.turn} degrees; the judge may see it unturned"
+        )
+    right = seen.codec in BROWSERS["codec"] and seen.pixels in BROWSERS["pixels"]
+    if not right or "mp4" not in seen.container:
+        form = "mp4" if "mp4" in seen.container else seen.container.split(",")[0]
+        notes.add(
+            "not_browser",
+            f"{seen.codec} in {seen.pixels} and {form}: not every browser plays it; H.264 in yuv420p does",
+        )
+
+
+def _compare(source: Clip, edit: Clip, notes: Notes) -> None:
+    """Look for the source in the edit's first picture; what is found must be there in the middle, too.
+
+    A clip may start with the source's first picture and go on otherwise. Where a first picture shows nothing, the one in
+    the middle decides alone.
+    """
+    first = _suspicion(source.first.pictures[0], edit.first.pictures[0])
+    if first == "":
+        return
+    ours, theirs = _picture(source), _picture(edit)
+    if theirs is None:
+        notes.add("undecodable", f"its frame number {edit.middle} cannot be decoded")
+    if ours is None or theirs is None:
+        return
+    now = _suspicion(ours, theirs)
+    if first is None and now is None and is_plain(theirs) and not is_plain(ours):
+        notes.add("black", "one plain colour without a picture, at the start and in the middle")
+    elif now == first or first is None:
+        _note(now, notes)
+
+
+def _picture(clip: Clip) -> Picture | None:
+    """Return the picture in the middle of a clip, or None if it cannot be decoded."""
+    if clip.middle in clip.first.pictures:
+        return clip.first.pictures[clip.middle]
+    return _glance(clip.path, (clip.middle,)).pictures.get(clip.middle)
+
+
+def _suspicion(source: Picture, edited: Picture) -> str | None:
+    """Return what two pictures suggest in words, "" if nothing is odd, None if nothing can be told."""
+    if is_plain(source) or is_plain(edited):
+        return None
+    if is_same(source, edited):
+        return "the source again"
+    part = part_alike(source, edited)
+    return "" if part is None else f"{part.film}, of which the {part.name} is the source"
+
+
+def _note(suspicion: str | None, notes: Notes) -> None:
+    if suspicion == "the source again":
+        notes.add(
+            "source_again",
+            "the source again, encoded anew: its pictures are the source's, at the start and in the middle",
+        )
+    elif suspicion:
+        notes.add("composite", f"{suspicion}; hand in the edit alone")
+
+
+def _course(source: Clip | None, edit: Clip, notes: Notes) -> None:
+    """Note what only decoding to the end shows."""
+    course = edit.first.course
+    if course is None:
+        return
+    if edit.first.grown is not None:
+        notes.add(
+            "size_changes", f"its pictures change their size at frame {edit.first.grown}; write it again at one size"
+        )
+    elif edit.first.decoded < edit.probe.frames:
+        notes.add("undecodable", f"it holds {edit.probe.frames} frames, but only {edit.first.decoded} can be decoded")
+    if course.damaged:
+        count, at = len(course.damaged), course.damaged[0]
+        notes.add(
+            "damaged", f"{count} {'frame is' if count == 1 else 'frames are'} damaged, the first of them number {at}"
+        )
+    if edit.first.decoded < 2 or any(finding.kind == "black" for finding in notes.findings):
+        return
+    if course.brightest <= BLACK:
+        notes.add("black", "black from its first frame to its last")
+    elif course.change <= STILL and not (source is not None and _stands_still(source)):
+        notes.add("frozen", "every frame shows the same picture, and the source's do not")
+
+
+def _stands_still(source: Clip) -> bool:
+    course = _glance(source.path, whole=True).course
+    return course is not None and course.change <= STILL

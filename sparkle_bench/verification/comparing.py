@@ -1,0 +1,115 @@
+"""How a derived file that is kept differs from the same file made again. Pure.
+
+Bytes decide whether two files differ; what is said of it is for people. Of a board: which row, which column, what is there
+and what the evidence gives; of any other file: the first line. Line ends of another system are named as such, for all else is
+then the same.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from sparkle_bench.verification.belonging import MOST
+from sparkle_bench.verification.findings import plain
+
+
+def differences(name: str, there: bytes, rebuilt: bytes) -> list[str]:
+    """Return how a file differs from the one made again, the first few of it; nothing if it does not.
+
+    Args:
+        name: The file's name; it says how to read it.
+        there: What is kept.
+        rebuilt: What the evidence gives.
+    """
+    if there == rebuilt:
+        return []
+    if there.replace(b"\r\n", b"\n") == rebuilt:
+        return ["has line ends of Windows; put `* -text` into .gitattributes and check it out again"]
+    try:
+        found = list(_by_content(name, there.decode(), rebuilt.decode()))
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError, csv.Error) as error:
+        found = [f"cannot be read as what it should be ({plain(error, limit=100)})"]
+    found = found or [_first_line(there, rebuilt)]
+    rest = len(found) - MOST
+    return found[:MOST] + ([f"{rest} more differences"] if rest > 0 else [])
+
+
+def _by_content(name: str, there: str, rebuilt: str) -> Iterator[str]:
+    if name == "leaderboard.csv":
+        yield from _of_rows(_table(there), _table(rebuilt))
+    elif name == "leaderboard.json":
+        yield from _of_rows(_document(there), _document(rebuilt))
+
+
+def _of_rows(there: Mapping[str, Mapping[str, str]], rebuilt: Mapping[str, Mapping[str, str]]) -> Iterator[str]:
+    for row in rebuilt:
+        if row not in there:
+            yield f"lacks the row of {plain(row, limit=100)}"
+    for row in there:
+        if row not in rebuilt:
+            yield f"has a row of {plain(row, limit=100)}, which no result gives"
+    for row, cells in rebuilt.items():
+        found = there.get(row, cells)
+        for column in dict.fromkeys([*cells, *found]):
+            if found.get(column) != cells.get(column):
+                place = f"{plain(row, limit=100)}: {plain(column, limit=100)}" if row else plain(column, limit=100)
+                yield f"{place} is {_cell(found.get(column))}, rebuilt {_cell(cells.get(column))}"
+    if [*there] != [*rebuilt] and {*there} == {*rebuilt}:
+        yield "its rows stand in another order"
+
+
+def _cell(value: str | None) -> str:
+    return "missing" if value is None else plain(value, limit=60) or "empty"
+
+
+def _table(text: str) -> dict[str, dict[str, str]]:
+    """Return the rows of a board's CSV by their model; a row that is there twice is a row of its own."""
+    table: dict[str, dict[str, str]] = {}
+    met: Counter[str] = Counter()
+    for row in csv.DictReader(io.StringIO(text, newline=""), restkey="a column too many", strict=True):
+        cells = {column: str(value) for column, value in row.items() if value is not None}
+        name = cells["model"]
+        met[name] += 1
+        table[name if met[name] == 1 else f"{name} ({met[name]} times)"] = cells
+    return table
+
+
+def _document(text: str) -> dict[str, dict[str, str]]:
+    """Return all values of a board's JSON by their paths: those of a row by its model, those of the head under ''."""
+    data: dict[str, Any] = json.loads(text)
+    rows: list[Any] = data.pop("rows")
+    return {"": _flat(data), **{str(row["model"]): _flat(row) for row in rows}}
+
+
+def _flat(data: Any) -> dict[str, str]:
+    flat: dict[str, str] = {}
+    waiting: list[tuple[str, Any]] = [("", data)]
+    while waiting:
+        path, value = waiting.pop()
+        pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+        inside = [(f"{path}.{name}".removeprefix("."), item) for name, item in pairs]
+        waiting += reversed(inside)
+        if not inside:
+            flat[path] = json.dumps(value, ensure_ascii=False)
+    return flat
+
+
+def _first_line(there: bytes, rebuilt: bytes) -> str:
+    """Name the first line that differs."""
+    ours, theirs = rebuilt.decode("utf-8", "replace").split("\n"), there.decode("utf-8", "replace").split("\n")
+    for number, (found, wanted) in enumerate(zip(theirs, ours, strict=False), 1):
+        if found != wanted:
+            start = next((i for i, (a, b) in enumerate(zip(found, wanted, strict=False)) if a != b), 0)
+            at = max(0, start - 20)
+            return f"line {number} is {_part(found, at)}, rebuilt {_part(wanted, at)}"
+    return f"has {len(theirs)} lines, rebuilt {len(ours)}"
+
+
+def _part(line: str, at: int) -> str:
+    """Return the part of a line that differs, with a little before it."""
+    return f"“{'…' * (at > 0)}{plain(line[at : at + 60], limit=60)}{'…' * (len(line) > at + 60)}”"
