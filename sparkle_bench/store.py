@@ -9,7 +9,7 @@
     results/<model>/judged/<judge-key>/judgments.jsonl
     results/<model>/judged/<judge-key>/scores.csv   derived
     results/<model>/judged/<judge-key>/flags.csv    derived: where the judge and the signals contradict each other
-    results/.cache/…                                hashes, sampled sources, archives taken apart, what was judged again; removable
+    results/.cache/…                                hashes, sampled sources, unpacked archives, verdicts of a check; removable
     leaderboards/<benchmark>/<judge-key>/…          derived
 
 Lines are appended and synced one at a time; the last line of a key wins; a last line cut off by a crash is ignored when

@@ -81,6 +81,7 @@ OWNERS: dict[str, set[str]] = {
     "filelock": {"disk"},
     "threadpoolctl": {"signals"},
     "krippendorff": {"stats"},
+    "scipy": {"stats"},
 }
 
 PURE = {"errors", "rubric", "records", "scoring", "stats", "audit"}

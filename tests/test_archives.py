@@ -231,6 +231,10 @@ def test_dangerous_name_of_a_tar_folder_is_refused(tmp_path: Path, name: bytes, 
     refusal(tmp_path, ".tar", tar_bytes([Member(name=name, content=b"", kind=kind)]))
 
 
+def test_tar_file_called_like_a_folder_is_refused(tmp_path: Path) -> None:
+    assert "is both a file and a folder" in refusal(tmp_path, ".tar", tar_bytes([Member(name=b"x.mp4/")]))
+
+
 @pytest.mark.parametrize("suffix", [".tar", ".tgz"])
 def test_tar_name_that_is_not_utf8_is_refused(tmp_path: Path, suffix: str) -> None:
     assert "not UTF-8" in refusal(tmp_path, suffix, hostile.archive([Member(name=b"\xe9.mp4")], suffix))

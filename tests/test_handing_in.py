@@ -240,6 +240,22 @@ def test_a_file_swapped_inside_an_archive_is_noticed(
     assert "manifest" in seen.stdout
 
 
+def test_rubbish_that_ffmpeg_takes_for_a_failing_disk_is_the_videos_fault(
+    bench: Path, videos: Path, fake: FakeJudge, tmp_path: Path
+) -> None:
+    import av
+
+    with av.open(of_time(videos), "w", format="webm") as out:
+        stream = out.add_stream("libvpx-vp9", rate=16)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        out.mux(stream.encode(av.VideoFrame(64, 48, "yuv420p")))
+        out.mux(stream.encode())
+    of_time(videos).write_bytes(of_time(videos).read_bytes()[:78])
+    done = cli.run("validate", videos, "--bench", bench, cwd=tmp_path)
+    assert (done.returncode, "1 unusable" in done.stdout) == (3, True), done.stdout
+    assert judged(videos, bench, fake, tmp_path, "--allow-incomplete")["no_edit"] == 1
+
+
 def test_a_broken_card_stops_judging_before_anything_is_asked(
     bench: Path, videos: Path, fake: FakeJudge, tmp_path: Path
 ) -> None:

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 
-from sparkle_bench.errors import VideoError
+from sparkle_bench.errors import MachineError, VideoError
 from sparkle_bench.video import Sampling, hold, load_pair, probe
 from tests import hostile_videos as hostile
 from tests import makers
@@ -301,7 +301,7 @@ def test_no_other_file_or_address_is_opened(
 
 
 @pytest.mark.parametrize("way", ["shrinks", "grows", "comes and goes"])
-def test_file_that_changes_meanwhile_gives_pictures_or_a_video_error(tmp_path: Path, good: Path, way: str) -> None:
+def test_file_that_changes_meanwhile_gives_pictures_or_one_line(tmp_path: Path, good: Path, way: str) -> None:
     path = makers.write_clip(tmp_path / "changing.mp4", frames=24)
     whole = path.read_bytes()
     end = time.monotonic() + 3
@@ -325,8 +325,9 @@ def test_file_that_changes_meanwhile_gives_pictures_or_a_video_error(tmp_path: P
         for call in (lambda: load_pair(good, path, SMALL), lambda: probe(path)):
             try:
                 call()
-            except VideoError as error:
+            except (VideoError, MachineError) as error:  # gone between two looks: nobody knows whose fault it is
                 assert "changing.mp4" in str(error)
+                assert way == "comes and goes" or type(error) is VideoError
     thread.join()
     path.write_bytes(whole)
     assert len(load_pair(good, path, SMALL).after.parts) == 8

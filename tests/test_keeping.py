@@ -603,9 +603,8 @@ def test_every_command_of_the_readme_exists() -> None:
 
     from sparkle_bench.cli import cli as group
 
-    words = [
-        line.split() for block in readme_blocks("sh") for line in block.splitlines() if line.startswith("sparkle-")
-    ]
+    lines = [line.split() for block in readme_blocks("sh") for line in block.splitlines()]
+    words = [line for line in lines if line and line[0] == "sparkle-bench"]
     assert {line[1] for line in words} >= {"judge", "leaderboard", "check", "validate", "verify"}
     for line in words:
         asked = CliRunner().invoke(group, [line[1], "--help"])

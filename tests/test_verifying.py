@@ -600,6 +600,30 @@ def piped_record(handed: Handed) -> None:
     os.mkfifo(handed.folder / "edits.jsonl")
 
 
+def stray_link(handed: Handed) -> None:
+    (handed.folder / "elsewhere").symlink_to("/etc")
+
+
+def no_hash(handed: Handed) -> None:
+    handed.change(handed.folder / "edits.jsonl", lambda lines: lines[0].update(sha256="none"))
+
+
+def no_prompt(handed: Handed) -> None:
+    handed.change_json(handed.judged / "judge.json", lambda judge: judge.update(prompt=None))
+
+
+def no_editor(handed: Handed) -> None:
+    handed.change_json(handed.folder / "run.json", lambda data: data.pop("editor"))
+
+
+def usage_of_another_kind(handed: Handed) -> None:
+    handed.change_json(handed.judged / "judge.json", lambda judge: judge.update(usage=[]))
+
+
+def sample_of_another_benchmark(handed: Handed) -> None:
+    handed.change(handed.folder / "samples.jsonl", lambda lines: lines[0].update(benchmark="openve"))
+
+
 TAMPERING: Mapping[Tamper, str] = {
     edited_marks: "judgments.jsonl:3 Sparkle_.*: stored marks are not those of the reply: instruction 5, its reply",
     edited_marks_of_all: "stored marks are not those of the reply",
@@ -655,6 +679,12 @@ TAMPERING: Mapping[Tamper, str] = {
     no_samples: "samples.jsonl: holds no sample",
     sample_twice: "samples.jsonl:17 Sparkle_location_000001: stands a second time",
     linked_record: "judgments.jsonl: is a link or no plain file",
+    stray_link: "links: 1 links or special files stand in the result: elsewhere",
+    no_hash: "edits.jsonl:1 Sparkle_.*: has no usable hash: 'none'",
+    no_prompt: "judge.json: holds no prompt",
+    no_editor: "run.json: has no usable field 'editor'",
+    usage_of_another_kind: "judge.json: its usage is no object",
+    sample_of_another_benchmark: "samples.jsonl: 1 are not of the benchmark 'sparkle': Sparkle_location_000001",
     piped_record: "edits.jsonl: is a link or no plain file",
 }
 """Every way of tampering that leaves a difference, and what is said of it."""
@@ -822,7 +852,7 @@ def test_what_is_said_is_bounded(root: Path) -> None:
 
 def test_signs_that_a_terminal_obeys_are_not_passed_on(root: Path) -> None:
     handed = Handed(root)
-    handed.change(handed.judgments, lambda lines: lines[0].update(sample_id="\x1b[2J\u202eevil\ud800"))
+    handed.change(handed.judgments, lambda lines: lines[0].update(sample_id="\x1b[2J\u202eevil"))
     text = "\n".join(verified(root).lines())
     assert "evil" in text
     assert all(line.isprintable() for line in text.split("\n"))
@@ -1002,6 +1032,10 @@ def test_the_control_is_no_sign(honest: Path, tmp_path: Path) -> None:
         shutil.copy(sample.source_path, tmp_path / "videos" / sample.edit_path)
     unchanged = with_text("The edited clip is the source again and no background was replaced.", (1, 5, 5, 5, 1, 1))
     have_judged(tmp_path, "mine", tmp_path / "videos", lambda sample: unchanged)
+    found = verified(tmp_path)
+    assert (found.differences, found.signs) == ((), ())
+    removed_signals(Handed(tmp_path))  # then its bytes alone tell that it is the source
+    (Handed(tmp_path).judged / "flags.csv").unlink()
     found = verified(tmp_path)
     assert (found.differences, found.signs) == ((), ())
 

@@ -89,6 +89,7 @@ def opened(text: str, scratch: Path | None) -> Iterator[HandedIn]:
 def _unpacked(given: Path, scratch: Path | None) -> Iterator[Path]:
     """Yield the folder with what is in an archive, and remove it."""
     from sparkle_bench import disk
+    from sparkle_bench.errors import listed
     from sparkle_bench.submission import archive
 
     if scratch is not None:
@@ -100,7 +101,9 @@ def _unpacked(given: Path, scratch: Path | None) -> Iterator[Path]:
             files = folder / "files"
             files.mkdir()
             click.echo(f"unpacking {given.name}", err=True)
-            archive.unpack(given, files)
+            found = archive.unpack(given, files)
+            if found.others:
+                click.echo(f"note: {found.others} other files are left out: {listed(list(found.left_out))}", err=True)
             yield files
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from sparkle_bench.store import Store
     from sparkle_bench.verification.again import Again, Rejudged
 
-WRONG, TOO_FEW = 1, 3
+WRONG, UNSURE = 1, 3
 SEEDS = 1 << 31
 
 
@@ -58,6 +58,13 @@ class Question:
     type=click.IntRange(0, SEEDS),
     help="Which samples --rejudge draws; with the same seed it goes on where it stopped.  [default: drawn afresh]",
 )
+@click.option(
+    "--tolerance",
+    type=click.FloatRange(min=0.0, max=4.0),
+    default=0.0,
+    show_default=True,
+    help="So many marks of difference are not held against a result: another GPU may round otherwise.",
+)
 @judging.choosing
 @opt.bench
 @click.option("--workers", type=click.IntRange(min=1), help="Samples at once.  [default: as judge]")
@@ -70,7 +77,7 @@ def verify(result: str, **given: Any) -> None:
     RESULT is a result's name, or its folder. Hashes, marks, judge key, costs and tables are made again from the stored
     replies and files; signs of gaming stand beside that and are never a verdict. With --rejudge a judge marks some edits
     again, and it is tested whether the difference is within the judge's own noise; the result itself is not changed. Exit
-    codes: 0 no difference, 1 some (or `inconsistent`), 3 `too few to tell`.
+    codes: 0 no difference, 1 some (or `inconsistent`), 3 incomplete (or `too few to tell`).
     """
     from sparkle_bench import verification
 
@@ -95,7 +102,8 @@ def verify(result: str, **given: Any) -> None:
         click.echo("\n".join(again.lines()))
     if not found.ok or (again is not None and again.verdict == "inconsistent"):
         sys.exit(WRONG)
-    sys.exit(TOO_FEW if again is not None and again.verdict != "consistent" else 0)
+    unsure = bool(found.incomplete) or (again is not None and again.verdict != "consistent")
+    sys.exit(UNSURE if unsure else 0)
 
 
 def _question(result: str, given: Mapping[str, Any]) -> Question:
@@ -139,6 +147,7 @@ def _rejudged(question: Question, given: Mapping[str, Any]) -> Rejudged:
 
 def _again(question: Question, given: Mapping[str, Any]) -> Again:
     """Draw the samples."""
+    from sparkle_bench.stats import Rules
     from sparkle_bench.verification import again
 
     assert question.benchmark is not None, "it was asked for"
@@ -157,6 +166,7 @@ def _again(question: Question, given: Mapping[str, Any]) -> Again:
         of=len(having),
         seed=seed,
         repeats=max(again.REPEATS, given["repeats"]),
+        rules=Rules(tolerance=given["tolerance"]),
     )
 
 

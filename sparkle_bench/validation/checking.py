@@ -16,7 +16,7 @@ from sparkle_bench.disk import Hashes
 from sparkle_bench.errors import MachineError, VideoError, is_machine_trouble, one_line
 from sparkle_bench.records import Sample
 from sparkle_bench.validation.finding import Checked, Notes
-from sparkle_bench.validation.looking import look, probed
+from sparkle_bench.validation.looking import look
 
 if TYPE_CHECKING:
     from sparkle_bench.submission.layout import Layout
@@ -101,7 +101,7 @@ def _read(sample: Sample, task: Task, notes: Notes) -> None:
     """Probe and hash a file, and compare it with what was promised and with the sources' hashes."""
     try:
         notes.size = notes.path.stat().st_size
-        notes.probe = probed(notes.path)
+        notes.probe = video.probe(notes.path)
     except VideoError as error:
         notes.add(_kind(str(error).replace(notes.path.name, "")), error)
     if notes.size is not None and 0 < notes.size <= video.MAX_BYTES:

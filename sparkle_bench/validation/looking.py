@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import errno
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sparkle_bench import video
-from sparkle_bench.disk import file_sha256
-from sparkle_bench.errors import MachineError, VideoError
+from sparkle_bench.errors import VideoError
 from sparkle_bench.records import Probe, Sample
 from sparkle_bench.validation.against import of_size, of_time
 from sparkle_bench.validation.finding import Notes
@@ -64,7 +60,7 @@ def look(sample: Sample, probe: Probe, notes: Notes, *, deep: bool) -> None:
         MachineError: This machine cannot read it or its source.
     """
     middle = min(probe.frames // 2, LATEST)
-    edit = Clip(path=notes.path, probe=probe, first=_glance(notes.path, (0, middle) if deep else (0,), whole=deep))
+    edit = Clip(path=notes.path, probe=probe, first=glance(notes.path, (0, middle) if deep else (0,), whole=deep))
     if 0 not in edit.first.pictures or edit.first.trouble is not None:
         notes.add("undecodable", edit.first.trouble or f"no frame of {notes.path.name} can be decoded")
         return
@@ -79,34 +75,11 @@ def look(sample: Sample, probe: Probe, notes: Notes, *, deep: bool) -> None:
         _course(source, edit, notes)
 
 
-def probed(path: Path) -> Probe:
-    """Probe a clip; as `video.probe`, but a file at which FFmpeg speaks of the disk without a cause is to blame itself."""
-    with _blaming_rubbish(path):
-        return video.probe(path)
-
-
-def _glance(path: Path, at: Sequence[int] = (0,), *, whole: bool = False) -> Glance:
-    with _blaming_rubbish(path):
-        return glance(path, at, whole=whole)
-
-
-@contextmanager
-def _blaming_rubbish(path: Path) -> Iterator[None]:
-    """Blame the file if FFmpeg speaks of an error of input and output, as it does of a cut-off WebM, and the disk is well."""
-    try:
-        yield
-    except MachineError as error:
-        if not isinstance(error.__cause__, OSError) or error.__cause__.errno != errno.EIO:
-            raise
-        file_sha256(path)  # reads it whole, or fails
-        raise VideoError(f"{path.name} is not a readable video: it breaks off or is damaged") from error
-
-
 def _source(sample: Sample, notes: Notes) -> Clip | None:
     """Look at the start of a sample's source; if that cannot be, the edit is not to blame."""
     path = sample.source_path
     try:
-        clip = Clip(path=path, probe=probed(path), first=_glance(path))
+        clip = Clip(path=path, probe=video.probe(path), first=glance(path))
     except VideoError as error:
         notes.add("no_source", f"the source cannot be read: {error}")
         return None
@@ -156,7 +129,7 @@ def _picture(clip: Clip) -> Picture | None:
     """Return the picture in the middle of a clip, or None if it cannot be decoded."""
     if clip.middle in clip.first.pictures:
         return clip.first.pictures[clip.middle]
-    return _glance(clip.path, (clip.middle,)).pictures.get(clip.middle)
+    return glance(clip.path, (clip.middle,)).pictures.get(clip.middle)
 
 
 def _suspicion(source: Picture, edited: Picture) -> str | None:
@@ -204,5 +177,5 @@ def _course(source: Clip | None, edit: Clip, notes: Notes) -> None:
 
 
 def _stands_still(source: Clip) -> bool:
-    course = _glance(source.path, whole=True).course
+    course = glance(source.path, whole=True).course
     return course is not None and course.change <= STILL

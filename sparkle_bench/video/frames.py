@@ -31,10 +31,12 @@ def frames(path: Path, *, size: tuple[int, int] | None = None) -> Iterator[NDArr
     facts = probe(path)
     scaled: dict[str, Any] = {} if size is None else {"width": size[0], "height": size[1], "interpolation": "AREA"}
     to_rgb: Any = VideoReformatter()  # one for all: a frame's own is set up anew for every frame
-    count = 0
+    count, first = 0, (facts.width, facts.height)
     try:
         with container(path) as opened:
             for frame in opened.decode(video=0):
+                if (frame.width, frame.height) != first:
+                    raise VideoError(f"{path.name} changes its size at frame {count}; write it again at one size")
                 yield to_rgb.reformat(frame, format="rgb24", **scaled).to_ndarray()
                 count += 1
     except (av.FFmpegError, OSError, ValueError) as error:

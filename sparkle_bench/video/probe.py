@@ -10,6 +10,7 @@ Trouble of this machine (no such file, too many open files, a failing disk) is n
 
 from __future__ import annotations
 
+import errno
 import io
 import statistics
 from dataclasses import dataclass
@@ -36,6 +37,8 @@ RATE_TOLERANCE = 0.25
 
 HELD_BYTES = 64 << 20
 """A file up to this size is read once and decoded from memory."""
+MAX_SENT_BYTES = 256 << 20
+"""A file that is sent whole to a judge is in memory whole, however large."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,8 +93,8 @@ def probe_file(file: File, *, lightly: bool = False) -> Probe:
         VideoError: As in `probe`.
         MachineError: As in `probe`.
     """
-    if lightly and file.data is None:
-        raise VideoError(f"{file.path.name} is too large to be sent whole; at most {HELD_BYTES} bytes are")
+    if lightly and file.data is None and _check_file(file.path) > MAX_SENT_BYTES:
+        raise VideoError(f"{file.path.name} is too large to be sent whole; at most {MAX_SENT_BYTES} bytes are")
     if file.facts is not None:
         return file.facts
     if lightly:
@@ -180,9 +183,30 @@ def reason(error: BaseException) -> str:
 
 
 def check_machine(path: Path, error: BaseException) -> None:
-    """Raise `MachineError` if an error speaks of this machine."""
+    """Raise `MachineError` if an error speaks of this machine.
+
+    FFmpeg speaks of an error of input and output at rubbish too, such as a WebM that breaks off: if the file can be read to
+    its end, the file is to blame.
+
+    Raises:
+        MachineError: This machine cannot read it.
+        VideoError: It can, but what is there breaks off.
+    """
+    if getattr(error, "errno", None) == errno.EIO and _reads_whole(path):
+        # Without its cause, which would be taken for this machine's trouble further up.
+        raise VideoError(f"{path.name} is not a readable video: it breaks off or is damaged") from None
     if is_machine_trouble(error):
         raise MachineError(f"cannot read {path.name} on this machine: {reason(error)}") from error
+
+
+def _reads_whole(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            while file.read(1 << 20):
+                pass
+    except OSError:
+        return False
+    return True
 
 
 def check_readable(path: Path) -> None:
