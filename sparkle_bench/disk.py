@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 import os
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -81,6 +82,24 @@ def write(path: Path, content: bytes) -> bool:
     except OSError as error:
         raise StoreError(f"cannot write {path}: {error.strerror}") from error
     return True
+
+
+def second_name(file: Path, place: Path) -> None:
+    """Let a file lie at a second place too, at no cost where the file system can; what lies there is replaced.
+
+    Raises:
+        OSError: It cannot be put there.
+    """
+    temporary = place.with_name(f".{place.name}.{os.getpid()}.tmp")
+    temporary.unlink(missing_ok=True)
+    try:
+        try:
+            os.link(file.resolve(), temporary)
+        except (OSError, NotImplementedError):
+            shutil.copyfile(file, temporary)
+        temporary.replace(place)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def pretty(data: Mapping[str, Any]) -> bytes:

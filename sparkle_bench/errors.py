@@ -109,6 +109,12 @@ def one_line(text: object, *, limit: int = 300) -> str:
     return flat if len(flat) <= limit else flat[: limit - 1] + "…"
 
 
+def printable(text: object, *, limit: int = 400) -> str:
+    """Return a stranger's text on one line of at most `limit` characters, with nothing in it that a terminal would obey."""
+    line = "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in one_line(text, limit=limit))
+    return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
 MACHINE_ERRNOS = frozenset(
     {
         errno.EAGAIN,
@@ -135,7 +141,7 @@ def is_machine_trouble(error: BaseException | None) -> bool:
 
 
 def listed(items: list[str], *, first: int = 3) -> str:
-    """Return the first few of `items` on one line, and the count of the rest: `a, b, c and 4 more`."""
+    """Return the first few of `items` on one line, each cut short, and the count of the rest: `a, b, c and 4 more`."""
     rest = len(items) - first
-    head = ", ".join(item if item.isprintable() else repr(item) for item in items[:first])
+    head = ", ".join(printable(item if item.isprintable() else repr(item), limit=200) for item in items[:first])
     return f"{head} and {rest} more" if rest > 0 else head

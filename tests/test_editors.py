@@ -222,7 +222,7 @@ def test_bad_manifest_is_refused(tmp_path: Path, name: str, content: bytes, said
 
 
 def test_missing_folder_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(SubmissionError, match="no folder or manifest at"):
+    with pytest.raises(SubmissionError, match="no folder, archive or manifest at"):
         Folder(path=tmp_path / "nowhere")
 
 

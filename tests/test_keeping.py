@@ -21,6 +21,7 @@ from sparkle_bench.signals import VERSION, to_data
 from sparkle_bench.store import Store
 from sparkle_bench.verification.keeping import Checked, check
 from tests import cli, makers
+from tests.conftest import DemoRun
 from tests.fake_judge import Answer, FakeJudge, serving, verdict
 from tests.made_signals import made
 from tests.road import Road
@@ -490,6 +491,25 @@ def test_a_board_that_was_not_rebuilt_after_a_result_changed_is_stale(kept: Stor
     rebuild(kept)
     shutil.rmtree(kept.model_dir("second") / ".locks", ignore_errors=True)
     assert names(check(kept)) == []
+
+
+def test_a_missing_board_is_one_difference_not_one_a_file(kept: Store) -> None:
+    gone = boards(kept)[1]
+    shutil.rmtree(gone)
+    (name,) = names(check(kept))
+    assert name.startswith(f"leaderboards/sparkle/{gone.name}: is missing")
+
+
+def test_an_index_of_boards_that_are_gone_is_left_over(kept: Store) -> None:
+    shutil.rmtree(kept.root / "results")
+    shutil.rmtree(kept.root / "leaderboards" / "sparkle")
+    assert names(check(kept)) == ["leaderboards/index.html: is not written from what is here; remove it"]
+
+
+def test_what_the_demo_leaves_passes_with_its_videos_in_place(demo_run: DemoRun) -> None:
+    found = check(Store(root=demo_run.root))
+    assert names(found) == []
+    assert len(found.entries) == 8
 
 
 def test_a_difference_is_named_once(kept: Store) -> None:

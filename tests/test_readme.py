@@ -35,6 +35,8 @@ RUN_BY_CI = [
     "mypy",
     "python -m tests.benchmarks.signals",
     "python -m tests.benchmarks.judging --short",
+    "python -m tests.benchmarks.validating --short",
+    "python -m tests.fuzz_archives --minutes 0.2",
 ]
 RUN_ELSEWHERE = {
     "pip install .": ("tests/test_packaging.py", '"pip", "install"'),

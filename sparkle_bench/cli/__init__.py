@@ -1,6 +1,7 @@
 """The command line: parse, call one function, print. One file per group of commands.
 
-Exit codes: 0 done, 1 an error or stopped, 2 wrong usage, 3 finished but some samples have no verdict (for `edit`: no edit).
+Exit codes: 0 done, 1 an error or stopped, 2 wrong usage, 3 finished but not whole: some samples have no verdict (for `edit`
+no edit, for `validate` no usable video), or `verify` is not sure.
 Environment variables are read here alone: `SPARKLE_JUDGE_URL`, `SPARKLE_JUDGE_API_KEY` and `SPARKLE_VLLM_PYTHON`.
 """
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from sparkle_bench.cli import judge
 from sparkle_bench.cli import options as opt
 
 
@@ -25,6 +26,7 @@ def check(bench: Path | None, root: Path, as_json: bool) -> None:
     that is kept, and what does not belong into such a repository is named. Needs no video, judge or network, and changes
     nothing. Exit code 1 on any difference. leaderboards/README.md says how to set it up.
     """
+    judge.api_key()  # nobody needs it here, and the programs that we start must not find it
     from sparkle_bench import benchmark
     from sparkle_bench.store import Store
     from sparkle_bench.verification import keeping

@@ -5,28 +5,25 @@ from __future__ import annotations
 import contextlib
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
     from sparkle_bench.editors.folder import Folder
 
-HUB = "hf://"
 PREFIX, LOCK = "sparkle-bench-", "lock"
 """How folders for archives begin, and what tells that one is in use."""
-MANIFESTS = (".csv", ".jsonl", ".json")
-"""What no archive is called."""
 
 path = click.argument("path")
 scratch = click.option(
     "--scratch",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Where archives are unpacked, for as long as the command runs.  [default: the system's; with judge, results/.cache]",
+    help="Where archives are unpacked, for as long as the command runs.  [default: results/.cache]",
 )
 
 
@@ -56,7 +53,7 @@ class HandedIn:
 
 
 @contextmanager
-def opened(text: str, scratch: Path | None) -> Iterator[HandedIn]:
+def opened(text: str, scratch: Path) -> Iterator[HandedIn]:
     """Yield what is handed in; what was unpacked for it is removed when the block is left.
 
     Raises:
@@ -64,9 +61,10 @@ def opened(text: str, scratch: Path | None) -> Iterator[HandedIn]:
         SubmissionError: An archive is refused.
         MachineError: The disk has no room for it.
     """
-    if text.startswith(HUB):
-        from sparkle_bench import download
+    from sparkle_bench import download
+    from sparkle_bench.submission.manifest import SUFFIXES
 
+    if text.startswith(download.HUB):
         address = download.parse_address(text)
         click.echo(f"fetching {text}", err=True)
         yield HandedIn(
@@ -74,7 +72,7 @@ def opened(text: str, scratch: Path | None) -> Iterator[HandedIn]:
         )
         return
     given = Path(text)
-    if given.is_file() and not given.name.lower().endswith(MANIFESTS):
+    if given.is_file() and given.suffix.lower() not in SUFFIXES:
         with _unpacked(given, scratch) as folder:
             yield HandedIn(path=folder, called=given.name, foreign=True, ours=True)
         return
@@ -86,15 +84,15 @@ def opened(text: str, scratch: Path | None) -> Iterator[HandedIn]:
 
 
 @contextmanager
-def _unpacked(given: Path, scratch: Path | None) -> Iterator[Path]:
+def _unpacked(given: Path, scratch: Path) -> Iterator[Path]:
     """Yield the folder with what is in an archive, and remove it."""
     from sparkle_bench import disk
     from sparkle_bench.errors import listed
     from sparkle_bench.submission import archive
 
-    if scratch is not None:
-        disk.make_folder(scratch)
-        _remove_leftovers(scratch)
+    made = [folder for folder in (scratch, *scratch.parents) if not folder.exists()]
+    disk.make_folder(scratch)
+    _remove_leftovers(scratch)
     folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=scratch))
     try:
         with disk.held(folder / LOCK):
@@ -107,6 +105,9 @@ def _unpacked(given: Path, scratch: Path | None) -> Iterator[Path]:
             yield files
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+        with contextlib.suppress(OSError):  # one that holds something by now stays
+            for empty in made:
+                empty.rmdir()
 
 
 def _remove_leftovers(scratch: Path) -> None:
@@ -116,6 +117,14 @@ def _remove_leftovers(scratch: Path) -> None:
     for folder in scratch.glob(f"{PREFIX}*"):
         with contextlib.suppress(disk.Busy, OSError), disk.held(folder / LOCK, wait=False):
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def room(given: Mapping[str, Any]) -> Path:
+    """Return where archives are unpacked."""
+    from sparkle_bench.store import Store
+
+    folder: Path = given.get("scratch") or Store(root=given["root"]).unpacked()
+    return folder
 
 
 def result_name(found: HandedIn) -> str:

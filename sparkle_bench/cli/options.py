@@ -91,11 +91,15 @@ judge_model = click.option(
     "--judge-model", metavar="ID", help="The judge as its server names it.  [default: the only one served]"
 )
 
-selection = together(
+some_samples = together(
     bench,
     click.option("--theme", "themes", multiple=True, help="Only this theme. May be repeated."),
     click.option("--only", "ids", multiple=True, metavar="ID", help="Only this sample. May be repeated."),
     click.option("--limit", type=click.IntRange(min=1), help="Only the first so many samples."),
+)
+
+selection = together(
+    some_samples,
     click.option(
         "--shard",
         callback=_shard,

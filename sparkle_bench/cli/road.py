@@ -81,7 +81,7 @@ def chosen(loaded: Benchmark, given: Mapping[str, Any]) -> Sequence[Sample]:
 
     return select(
         loaded,
-        Selection(themes=given["themes"], ids=given["ids"], limit=given["limit"], shard=given["shard"]),
+        Selection(themes=given["themes"], ids=given["ids"], limit=given["limit"], shard=given.get("shard", (0, 1))),
     )
 
 

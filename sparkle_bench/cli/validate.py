@@ -34,7 +34,8 @@ SHOWN = 40
 @click.option("--fix", is_flag=True, help="Link files that are nearly named right to where they belong.")
 @click.option("--init", is_flag=True, help="Write a submission.toml to fill in, and stop there.")
 @click.option("--all", "show_all", is_flag=True, help="List every sample that is not fine, however many.")
-@opt.selection
+@opt.some_samples
+@click.option("--workers", type=click.IntRange(min=1), help="Videos at once.  [default: one a processor]")
 @handed_in.scratch
 @opt.root
 @opt.as_json
@@ -44,17 +45,22 @@ def validate(path: str, **given: Any) -> None:
 
     PATH is a folder in the authors' layout (theme/subtheme---scene/ID_edited.mp4) or with flat names (ID_edited.mp4,
     ID.mp4), a manifest (CSV, JSONL or JSON with id and path), a .zip, .tar or .tar.gz of these, or a Hub data set
-    (hf://owner/name). Exit codes: 0 every sample has a usable video, 3 some do not, 1 none does.
+    (hf://owner/name). Exit codes: 0 every sample has a usable video, 3 some do not (or submission.toml or a manifest
+    needs mending), 1 none does.
     """
     if given["init"]:
+        if given["deep"] or given["fix"] or given["as_json"]:
+            raise click.UsageError("--init only writes a file to fill in; leave out --deep, --fix and --json")
         _init(path)
         return
-    with handed_in.opened(path, given["scratch"]) as found:
+    from sparkle_bench.submission.layout import check_any
+
+    with handed_in.opened(path, handed_in.room(given)) as found:
         loaded, hashes = _benchmark(given)
         layout = _found(found, loaded.samples, fix=given["fix"])
         notes = _notes(layout, loaded)
         chosen = road.chosen(loaded, given)
-        _check_any(layout, chosen, path)
+        check_any(layout, chosen, path, foreign=found.foreign)
         report = _validated(layout, chosen, hashes, given)
         hashes.save()
     _print(report, notes, given)
@@ -83,18 +89,20 @@ def pack(path: str, out: Path | None, allow_incomplete: bool, **given: Any) -> N
     PATH is what `validate` takes, but no archive. `judge` takes the archive as it is.
     """
     from sparkle_bench.errors import SubmissionError
+    from sparkle_bench.submission.archive import is_archive
+    from sparkle_bench.submission.layout import check_any
     from sparkle_bench.validation.pack import Packing
     from sparkle_bench.validation.pack import pack as packed
 
-    with handed_in.opened(path, None) as found:
-        if found.ours:
-            raise SubmissionError(f"{path} is an archive already")
+    if is_archive(Path(path)):
+        raise SubmissionError(f"{path} is an archive already; `judge` takes it as it is")
+    with handed_in.opened(path, handed_in.room(given)) as found:
         target = out or Path(f"{handed_in.result_name(found)}.zip")
         if target.suffix != ".zip":
             raise click.UsageError(f"{target} does not end in .zip")
         loaded, hashes = _benchmark(given)
         layout = _found(found, loaded.samples, fix=False)
-        _check_any(layout, loaded.samples, path)
+        check_any(layout, loaded.samples, path, foreign=found.foreign)
         packing = Packing(benchmark=loaded, hashes=hashes, workers=road.processors())
         done = packed(layout, target, packing, allow_incomplete=allow_incomplete)
         hashes.save()
@@ -175,12 +183,6 @@ def _notes(layout: Layout, loaded: Benchmark) -> list[Note]:
         text = "the manifest was written for another version of the benchmark than the one in --bench"
         notes.append(Note(text=text, ok=False))
     return notes
-
-
-def _check_any(layout: Layout, samples: Sequence[Sample], path: str) -> None:
-    from sparkle_bench.submission.layout import check_any
-
-    check_any(layout, samples, path)
 
 
 def _validated(layout: Layout, samples: Sequence[Sample], hashes: Hashes, given: Mapping[str, Any]) -> Report:

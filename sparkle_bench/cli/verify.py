@@ -55,7 +55,7 @@ class Question:
 )
 @click.option(
     "--seed",
-    type=click.IntRange(0, SEEDS),
+    type=click.IntRange(0, SEEDS, max_open=True),
     help="Which samples --rejudge draws; with the same seed it goes on where it stopped.  [default: drawn afresh]",
 )
 @click.option(
@@ -67,7 +67,7 @@ class Question:
 )
 @judging.choosing
 @opt.bench
-@click.option("--workers", type=click.IntRange(min=1), help="Samples at once.  [default: as judge]")
+@click.option("--workers", type=click.IntRange(min=1), help="Samples at once, with --rejudge.  [default: as judge]")
 @opt.root
 @opt.as_json
 @opt.one_line_errors
@@ -81,16 +81,17 @@ def verify(result: str, **given: Any) -> None:
     """
     from sparkle_bench import verification
 
+    if not given["rejudge"]:
+        judges.api_key()  # nobody needs it here, and the programs that we start must not find it
+        _check_idle()
     question = _question(result, given)
     hashes = question.store.hashes()
     found = verification.verify(
         question.store, question.model, judge_keys=question.judge_keys, benchmark=question.benchmark, hashes=hashes
     )
     hashes.save()
-    notes = [] if question.benchmark else [f"no benchmark in {given['bench']}: samples are not compared with it"]
-    lines = [*(f"note: {note}" for note in notes), *found.lines()]
     if not given["as_json"]:
-        click.echo("\n".join(lines))
+        click.echo("\n".join(found.lines()))
     again = None
     try:
         again = _rejudged(question, given) if given["rejudge"] else None
@@ -106,6 +107,27 @@ def verify(result: str, **given: Any) -> None:
     sys.exit(UNSURE if unsure else 0)
 
 
+ALWAYS = ("result", "judge_keys", "rejudge", "bench", "root", "as_json")
+"""Options of use without --rejudge, by the names of their values."""
+
+
+def _check_idle() -> None:
+    """Refuse options that would do nothing.
+
+    Raises:
+        UsageError: Naming them.
+    """
+    parameters = click.get_current_context().command.params
+    idle = [max(p.opts, key=len) for p in parameters if p.name not in ALWAYS and p.name and _is_given(p.name)]
+    if idle:
+        raise click.UsageError(f"{', '.join(idle)} is of use with --rejudge alone")
+
+
+def _is_given(name: str) -> bool:
+    source = click.get_current_context().get_parameter_source(name)
+    return source is click.core.ParameterSource.COMMANDLINE
+
+
 def _question(result: str, given: Mapping[str, Any]) -> Question:
     """Return what is asked for; a folder is taken with its root."""
     from sparkle_bench import benchmark
@@ -116,7 +138,8 @@ def _question(result: str, given: Mapping[str, Any]) -> Question:
     root = folder.resolve().parent.parent if inside else given["root"]
     store = Store(root=root)
     hashes = store.hashes()
-    loaded = benchmark.load(given["bench"], hashes=hashes) if given["bench"].is_dir() else None
+    there = given["bench"].is_dir() or _is_given("bench")  # a folder that was named and is not there is a mistake
+    loaded = benchmark.load(given["bench"], hashes=hashes) if there else None
     return Question(
         store=store,
         model=folder.resolve().name if inside else result,

@@ -60,10 +60,7 @@ def judge(path: str, **given: Any) -> None:
     ID.mp4), a manifest (CSV, JSONL or JSON with id and path), a .zip, .tar or .tar.gz of these, or a Hub data set
     (hf://owner/name); `validate` looks closer. A sample without a video counts the lowest marks.
     """
-    from sparkle_bench.store import Store
-
-    scratch = given["scratch"] or Store(root=given["root"]).unpacked()
-    with handed_in.opened(path, scratch) as found:
+    with handed_in.opened(path, handed_in.room(given)) as found:
         name = given["name"] or handed_in.result_name(found)
         wanted = Wanted(name=name, model="folder", options={"path": path}, editor=found.editor())
         task = road.task(given, wanted)
@@ -200,17 +197,22 @@ def _announce(task: Task, found: HandedIn, path: str, *, allow_incomplete: bool)
 
     seen = layout.find(found.path, task.benchmark.samples, inside=found.foreign)
     chosen = task.work.samples
-    layout.check_any(seen, task.benchmark.samples, path)
+    layout.check_any(seen, task.benchmark.samples, path, foreign=found.foreign)
+    if seen.benchmark not in (None, task.benchmark.digest):
+        raise SubmissionError(
+            f"{path} was packed for another version of the benchmark than the one in --bench; fetch that one "
+            "again, or pack the videos again"
+        )
     missing = [sample.id for sample in chosen if sample.id not in seen.videos]
     click.echo(f"{len(chosen) - len(missing)} of {len(chosen)} samples have a video", err=True)
     if not missing:
         return
     near = sum(miss.sure for miss in seen.near if miss.sample_id in set(missing))
-    cure = f"{near} files are nearly named right (`sparkle-bench validate {path} --fix`); " * bool(near)
+    how = f"{near} files are nearly named right: {layout.cure(seen, path, foreign=found.foreign)}; " * bool(near)
     says = f"{len(missing)} of {len(chosen)} samples have no video ({listed(missing)}) and count the lowest marks"
     if not allow_incomplete:
         raise SubmissionError(
-            f"{says}; {cure}pass --allow-incomplete if that is meant, or choose some with --theme or --only"
+            f"{says}; {how}pass --allow-incomplete if that is meant, or choose some with --theme or --only"
         )
     click.echo(f"note: {says}; {outcome.best_possible(task, missing)}", err=True)
 

@@ -10,10 +10,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from sparkle_bench import disk
 from sparkle_bench.disk import Hashes
 from sparkle_bench.errors import EditorError, SubmissionError, listed
 from sparkle_bench.records import Edit, Sample
-from sparkle_bench.submission import card, linking
+from sparkle_bench.submission import card
 from sparkle_bench.submission.layout import Layout, check_any, find
 
 
@@ -94,7 +95,7 @@ class Folder:
                 f"no video for {sample.id}; expected {Path(sample.edit_path).name} in the folder handed in"
             )
         if self._ours:
-            linking.take(found, out)
+            disk.second_name(found, out)
         else:
             shutil.copyfile(found, out)
 
@@ -103,18 +104,18 @@ class Folder:
 
 
 def check_promises(found: Layout, hashes: Hashes) -> None:
-    """Make sure that every file is the one that the manifest names by its hash.
+    """Make sure that every file is the one that the manifest names by its size and hash.
 
     Raises:
         SubmissionError: Some are not.
     """
-    others = [
-        found.videos[sample_id].name
-        for sample_id, promise in found.promised.items()
-        if promise.sha256 and sample_id in found.videos and hashes.of(found.videos[sample_id]) != promise.sha256
-    ]
+    others = []
+    for sample_id, promise in found.promised.items():
+        file = found.videos.get(sample_id)
+        if file is not None and not promise.is_kept(file.stat().st_size, hashes.of(file) if promise.sha256 else None):
+            others.append(file.name)
     if others:
         raise SubmissionError(
-            f"{len(others)} videos are not the files that the manifest names by their hashes: {listed(others)}; "
+            f"{len(others)} videos are not the files that the manifest names by size and hash: {listed(others)}; "
             "hand in the right ones, or pack again"
         )

@@ -1,4 +1,6 @@
-"""Boards: one per benchmark and judge key, rebuilt from `results/` alone. Read-only on `results/` but for `scores.csv`.
+"""Boards: one per benchmark and judge key, rebuilt from `results/` alone.
+
+Only what is derived is written in `results/`: `scores.csv` and `flags.csv`.
 
 A board ranks complete results by their overall mean; equal means share a rank. Models that were given more than the source
 and the instruction, such as masks, are ranked apart, in a track of their own. Below the line, unranked, stand incomplete

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from sparkle_bench.errors import MachineError, SubmissionError, one_line
+from sparkle_bench.errors import MachineError, SubmissionError, one_line, printable
 from sparkle_bench.submission.layout import CARD, MANIFESTS, is_video
 from sparkle_bench.submission.manifest import LONGEST_PART
 from sparkle_bench.submission.manifest import MOST_BYTES as MOST_TEXT_BYTES
@@ -89,7 +89,7 @@ class _Seen:
 
 def shown(name: str) -> str:
     """Return a member's name for a message: short, on one line, with nothing invisible in it."""
-    return f"'{one_line(name, limit=120)}'" if name.isprintable() else one_line(repr(name), limit=120)
+    return printable(f"'{name}'" if name.isprintable() else repr(name), limit=120)
 
 
 def refused(name: str, why: str, cure: str) -> SubmissionError:

@@ -102,8 +102,21 @@ def find(path: Path, samples: Sequence[Sample], *, inside: bool = False) -> Layo
     )
 
 
-def check_any(found: Layout, samples: Sequence[Sample], called: str) -> None:
+def cure(found: Layout, called: str, *, foreign: bool) -> str:
+    """Say how near misses can be put into place."""
+    if found.kind == "manifest":
+        return "mend the ids in the manifest"
+    return "rename them and pack again" if foreign else f"`sparkle-bench validate {called} --fix` links them into place"
+
+
+def check_any(found: Layout, samples: Sequence[Sample], called: str, *, foreign: bool = False) -> None:
     """Refuse a folder in which nothing matches, showing what was expected beside what was found.
+
+    Args:
+        found: What lies there.
+        samples: The samples asked for.
+        called: What the user called it.
+        foreign: Whether it is not a folder of the user's own, in which links can be made.
 
     Raises:
         SubmissionError: Not one of the samples has a video.
@@ -115,10 +128,10 @@ def check_any(found: Layout, samples: Sequence[Sample], called: str) -> None:
     if found.kind == "manifest":
         expected, seen = "an id and an existing path in each row", list(found.absent.values()) + seen
     sure = [miss for miss in found.near if miss.sure]
-    cure = f"; {len(sure)} nearly match: `sparkle-bench validate {called} --fix` links them into place" if sure else ""
+    how = f"; {len(sure)} nearly match: {cure(found, called, foreign=foreign)}" if sure else ""
     raise SubmissionError(
         f"none of the {len(samples)} samples has a video in {called}; expected {expected}; "
-        f"found {listed(seen) if seen else 'no video'}{cure}"
+        f"found {listed(seen) if seen else 'no video'}{how}"
     )
 
 

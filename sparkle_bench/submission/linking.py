@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from sparkle_bench import disk
 from sparkle_bench.errors import SubmissionError
 from sparkle_bench.submission.near import NearMiss
 
@@ -53,12 +53,4 @@ def _point(place: Path, file: Path) -> None:
     with contextlib.suppress(OSError, NotImplementedError):
         place.symlink_to(os.path.relpath(file, place.parent))
         return
-    take(file, place)
-
-
-def take(file: Path, place: Path) -> None:
-    """Give a file a second name, or copy it where that cannot be."""
-    try:
-        place.hardlink_to(file)
-    except (OSError, NotImplementedError):
-        shutil.copyfile(file, place)
+    disk.second_name(file, place)

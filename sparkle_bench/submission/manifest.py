@@ -37,6 +37,10 @@ class Promise:
     sha256: str | None = None
     bytes: int | None = None
 
+    def is_kept(self, size: int, sha256: str | None) -> bool:
+        """Whether a file of this size and hash is the one that was promised; an unknown hash breaks no promise."""
+        return self.bytes in (None, size) and (sha256 is None or self.sha256 in (None, sha256))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
@@ -76,7 +80,7 @@ def read(path: Path, *, inside: bool = False) -> Manifest:
     Raises:
         SubmissionError: It cannot be read, lacks a field, names an id twice, or names a file outside.
     """
-    if path.suffix not in SUFFIXES:
+    if path.suffix.lower() not in SUFFIXES:
         raise SubmissionError(
             f"{path} is no folder, archive (.zip, .tar, .tar.gz) or manifest (.csv, .jsonl or .json with id and path)"
         )
@@ -99,10 +103,10 @@ def _content(path: Path) -> tuple[str | None, Iterator[Any]]:
     try:
         if path.stat().st_size > MOST_BYTES:
             raise SubmissionError(f"the manifest {path} has more than {MOST_BYTES >> 20} MB")
-        with path.open(encoding="utf-8-sig", newline="" if path.suffix == ".csv" else None) as file:
-            if path.suffix == ".csv":
+        with path.open(encoding="utf-8-sig", newline="" if path.suffix.lower() == ".csv" else None) as file:
+            if path.suffix.lower() == ".csv":
                 return None, iter(list(csv.DictReader(file)))
-            if path.suffix == ".jsonl":
+            if path.suffix.lower() == ".jsonl":
                 return None, iter([json.loads(line) for line in file if line.strip()])
             return _document(path, json.load(file))
     except (OSError, ValueError, RecursionError, csv.Error) as error:

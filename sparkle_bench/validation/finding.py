@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sparkle_bench.errors import one_line
+from sparkle_bench.errors import printable
 from sparkle_bench.records import Probe
 
 UNREAD, UNUSABLE, MISSING, ODD, FINE = "unread", "unusable", "missing", "odd", "fine"
@@ -48,10 +48,9 @@ KINDS: Mapping[str, tuple[str, str]] = {
 """By kind, the state that a finding leads to, and a few words for many of them; the gravest stand first."""
 
 
-def printable(text: object, *, limit: int = 400) -> str:
-    """Return text on one line in which nothing can steer a terminal: names in it come from strangers."""
-    line = one_line(text, limit=limit)
-    return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in line)
+def storable(path: str) -> str:
+    """Return a path that JSON can hold, whatever bytes the file system gave."""
+    return path.encode("utf-8", "backslashreplace").decode()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +120,7 @@ class Checked:
         return {
             "sample_id": self.sample_id,
             "state": self.state,
-            "file": None if self.file is None else self.file.encode("utf-8", "backslashreplace").decode(),
+            "file": None if self.file is None else storable(self.file),
             "findings": [{"kind": found.kind, "state": found.state, "text": found.text} for found in self.findings],
             "frames": None if probe is None else probe.frames,
             "fps": None if probe is None else probe.fps,

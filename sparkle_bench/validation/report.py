@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
-from sparkle_bench.errors import listed
+from sparkle_bench.errors import listed, printable
 from sparkle_bench.submission.near import NearMiss
-from sparkle_bench.validation.finding import FINE, KINDS, STATES, Checked, printable
+from sparkle_bench.validation.finding import FINE, KINDS, STATES, Checked, storable
 
 WIDTH = 120
 LONGEST_ID, LONGEST_FILE = 28, 30
@@ -68,11 +68,11 @@ class Report:
             "counts": dict(self.counts),
             "kinds": dict(self.kinds),
             "samples": [row.to_data() for row in self.rows],
-            "extra": [_storable(path) for path in self.extra],
+            "extra": [storable(path) for path in self.extra],
             "near": [
                 {
                     "sample_id": miss.sample_id,
-                    "path": _storable(miss.path),
+                    "path": storable(miss.path),
                     "place": miss.place,
                     "why": miss.why,
                     "sure": miss.sure,
@@ -171,7 +171,3 @@ def _width(text: str) -> int:
     return sum(
         0 if unicodedata.combining(sign) else 2 if unicodedata.east_asian_width(sign) in "WF" else 1 for sign in text
     )
-
-
-def _storable(path: str) -> str:
-    return path.encode("utf-8", "backslashreplace").decode()

@@ -13,9 +13,7 @@ import dataclasses
 import hashlib
 import json
 import math
-import os
 import re
-import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -307,18 +305,10 @@ def _link(video: Path, to: Path, edit: Edit) -> None:
     if to.is_file() and _is(to, edit):
         return
     disk.make_folder(to.parent)
-    temporary = to.with_name(f".{to.name}.{os.getpid()}.tmp")
-    temporary.unlink(missing_ok=True)
-    ways: tuple[Callable[[Path, Path], object], ...] = (os.link, os.symlink, shutil.copyfile)
-    for way in ways:
-        try:
-            way(video.resolve(), temporary)
-            temporary.replace(to)
-            return
-        except OSError as error:
-            trouble = error
-            temporary.unlink(missing_ok=True)
-    raise StoreError(f"cannot put {video.name} into {to.parent}: {trouble.strerror}") from trouble
+    try:
+        disk.second_name(video, to)
+    except OSError as error:
+        raise StoreError(f"cannot put {video.name} into {to.parent}: {error.strerror}") from error
 
 
 # -- comparing -------------------------------------------------------------------------------------------------------

@@ -18,9 +18,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sparkle_bench import discretion
+from sparkle_bench.errors import printable
 from sparkle_bench.leaderboard import FILES
 from sparkle_bench.store import NAME, Store
-from sparkle_bench.verification.findings import Difference, plain
+from sparkle_bench.verification.findings import Difference
 
 LARGEST = 50_000_000
 """Bytes of a file; GitHub warns of larger ones. 458 samples take about 2 MB a judge."""
@@ -95,7 +96,7 @@ class _Walk:
     local: list[str] = field(default_factory=list)
 
     def name(self, where: str, what: str) -> None:
-        self.wrong.append(Difference(where=plain(where), what=what))
+        self.wrong.append(Difference(where=printable(where), what=what))
 
     def refuse(self, where: str, what: str) -> None:
         """Name what must not be opened."""
@@ -137,7 +138,7 @@ def _folder(path: Path, where: str, walk: _Walk) -> None:
         if same in seen:
             walk.name(
                 inside,
-                f"differs from {plain(seen[same], limit=100)} only in letter case; many file systems hold but one of them",
+                f"differs from {printable(seen[same], limit=100)} only in letter case; many file systems hold but one",
             )
         seen[same] = entry.name
         if LOCAL.match(inside):
@@ -258,7 +259,7 @@ def _strings(raw: bytes) -> Iterator[str]:
 
 def _private(text: str, known: set[str]) -> Iterator[str]:
     if machine := _MACHINE.search(text):
-        yield f"names a folder of some machine, {plain(machine[0], limit=60)}; leave it out"
+        yield f"names a folder of some machine, {printable(machine[0], limit=60)}; leave it out"
     for word in text.split():
         if word in known:
             continue

@@ -14,8 +14,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from sparkle_bench.errors import printable
 from sparkle_bench.verification.belonging import MOST
-from sparkle_bench.verification.findings import plain
 
 
 def differences(name: str, there: bytes, rebuilt: bytes) -> list[str]:
@@ -33,7 +33,7 @@ def differences(name: str, there: bytes, rebuilt: bytes) -> list[str]:
     try:
         found = list(_by_content(name, there.decode(), rebuilt.decode()))
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError, csv.Error) as error:
-        found = [f"cannot be read as what it should be ({plain(error, limit=100)})"]
+        found = [f"cannot be read as what it should be ({printable(error, limit=100)})"]
     found = found or [_first_line(there, rebuilt)]
     rest = len(found) - MOST
     return found[:MOST] + ([f"{rest} more differences"] if rest > 0 else [])
@@ -49,22 +49,26 @@ def _by_content(name: str, there: str, rebuilt: str) -> Iterator[str]:
 def _of_rows(there: Mapping[str, Mapping[str, str]], rebuilt: Mapping[str, Mapping[str, str]]) -> Iterator[str]:
     for row in rebuilt:
         if row not in there:
-            yield f"lacks the row of {plain(row, limit=100)}"
+            yield f"lacks the row of {printable(row, limit=100)}"
     for row in there:
         if row not in rebuilt:
-            yield f"has a row of {plain(row, limit=100)}, which no result gives"
+            yield f"has a row of {printable(row, limit=100)}, which no result gives"
     for row, cells in rebuilt.items():
         found = there.get(row, cells)
         for column in dict.fromkeys([*cells, *found]):
             if found.get(column) != cells.get(column):
-                place = f"{plain(row, limit=100)}: {plain(column, limit=100)}" if row else plain(column, limit=100)
+                place = (
+                    f"{printable(row, limit=100)}: {printable(column, limit=100)}"
+                    if row
+                    else printable(column, limit=100)
+                )
                 yield f"{place} is {_cell(found.get(column))}, rebuilt {_cell(cells.get(column))}"
     if [*there] != [*rebuilt] and {*there} == {*rebuilt}:
         yield "its rows stand in another order"
 
 
 def _cell(value: str | None) -> str:
-    return "missing" if value is None else plain(value, limit=60) or "empty"
+    return "missing" if value is None else printable(value, limit=60) or "empty"
 
 
 def _table(text: str) -> dict[str, dict[str, str]]:
@@ -112,4 +116,4 @@ def _first_line(there: bytes, rebuilt: bytes) -> str:
 
 def _part(line: str, at: int) -> str:
     """Return the part of a line that differs, with a little before it."""
-    return f"“{'…' * (at > 0)}{plain(line[at : at + 60], limit=60)}{'…' * (len(line) > at + 60)}”"
+    return f"“{'…' * (at > 0)}{printable(line[at : at + 60], limit=60)}{'…' * (len(line) > at + 60)}”"

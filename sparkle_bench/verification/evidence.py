@@ -56,6 +56,7 @@ def verify(
     judge_keys: Sequence[str] | None = None,
     benchmark: Benchmark | None = None,
     hashes: Hashes,
+    rivals: int = MOST_RIVALS,
 ) -> Verified:
     """Make everything again from a result's evidence and name every difference.
 
@@ -65,6 +66,8 @@ def verify(
         judge_keys: Whose verdicts; None for all.
         benchmark: The keeper's own copy of the benchmark, or None.
         hashes: What is remembered of the hashes of files.
+        rivals: So many other results of the same judge are looked at, for the signs; those from which verdicts were taken
+            in any case.
 
     Raises:
         StoreError: There is no such result, or a named judge did not judge it.
@@ -82,7 +85,7 @@ def verify(
         seat = check_judge(result, key, findings)
         if seat is not None:
             findings.counts["judges"] += 1
-            _check_seat(result, seat, findings)
+            _check_seat(result, seat, findings, rivals)
     _check_rest(result, findings)
     return findings.verified(model)
 
@@ -103,10 +106,10 @@ def _keys(result: Result, wanted: Sequence[str] | None, findings: Findings) -> l
     return list(wanted) if wanted is not None else usable
 
 
-def _check_seat(result: Result, seat: Seat, findings: Findings) -> None:
+def _check_seat(result: Result, seat: Seat, findings: Findings, rivals: int) -> None:
     """Check all that one judge left."""
     judgments = read_judgments(result.files, seat.key, findings)
-    others = _others(result, seat, judgments, findings)
+    others = _others(result, seat, judgments, findings, rivals=rivals)
     case = Case(
         result=result, seat=seat, others=others, again=embedded_again(result, seat, findings), findings=findings
     )
@@ -132,13 +135,15 @@ def _given(result: Result, seat: Seat, newest: dict[Key, Judgment], others: Othe
     )
 
 
-def _others(result: Result, seat: Seat, judgments: Sequence[Line[Judgment]], findings: Findings) -> Others:
+def _others(
+    result: Result, seat: Seat, judgments: Sequence[Line[Judgment]], findings: Findings, *, rivals: int
+) -> Others:
     """Read the verdicts of the same judge on other results, those first from which verdicts were taken."""
     named = dict.fromkeys(line.record.reused for line in judgments if line.record.reused)
     there = [name for name in result.store.models() if name != result.model and NAME.fullmatch(name)]
     first = [name for name in there if name in named]
     by_model: dict[str, dict[Key, Judgment]] = {}
-    for name in itertools.islice(dict.fromkeys([*first, *there]), max(MOST_RIVALS, len(first))):
+    for name in itertools.islice(dict.fromkeys([*first, *there]), max(rivals, len(first))):
         aside = Findings()
         found = lines(files_in(result.store.judged_dir(name, seat.key)), "judgments.jsonl", judgment_from_json, aside)
         if aside.damaged:

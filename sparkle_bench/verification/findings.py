@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sparkle_bench.errors import one_line
+from sparkle_bench.errors import printable
 
 MARKS, SOURCES, FORM = 3, 2, 1
 """How grave a difference is: a mark or a video is not what the evidence says; what a verdict stands on is not what is
@@ -20,11 +20,6 @@ MOST_KEPT = 5000
 """So many differences are kept; the rest is counted, so that a hostile file costs bounded memory."""
 FIRST = 5
 """So many ids stand on a sign."""
-
-
-def plain(text: object, *, limit: int = 400) -> str:
-    """Return a text as a message shows it: on one line, without signs that a terminal would obey."""
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in one_line(text, limit=limit))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,7 +150,7 @@ class Findings:
     def differ(self, where: str, what: str, gravity: int = SOURCES) -> None:
         """Put down a difference."""
         if len(self.differences) < MOST_KEPT:
-            self.differences.append(Difference(where=plain(where), what=plain(what), gravity=gravity))
+            self.differences.append(Difference(where=printable(where), what=printable(what), gravity=gravity))
         else:
             self.unlisted += 1
 
@@ -166,12 +161,12 @@ class Findings:
 
     def note(self, text: str) -> None:
         """Put down what could not be checked, once."""
-        if plain(text) not in self.notes:
-            self.notes.append(plain(text))
+        if printable(text) not in self.notes:
+            self.notes.append(printable(text))
 
     def lack(self, text: str) -> None:
         """Put down what is missing."""
-        self.incomplete.append(plain(text))
+        self.incomplete.append(printable(text))
 
     def verified(self, model: str) -> Verified:
         """Return all of it."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sparkle_bench.errors import PromptError
+from sparkle_bench.exchange.incoming import EDITOR
 from sparkle_bench.judges import judge_key
 from sparkle_bench.prompts import Prompt, load_prompt
 from sparkle_bench.records import Judgment
@@ -21,7 +22,6 @@ FIELDS: Mapping[str, type] = {
     "key": str, "identity": dict, "notes": list, "rubric": dict, "repeats": int, "date": str, "code_version": str,
 }  # fmt: skip
 MOST_REPEATS = 100
-IMPORTED = "imported"
 """What an identity calls the judge of the authors' own score files."""
 _READER = re.compile(r"(forgiving|strict) (\d{1,9})")
 
@@ -58,7 +58,7 @@ class Seat:
     @property
     def imported(self) -> bool:
         """Whether it is known by the authors' own score files alone: these need hold no replies."""
-        return self.identity.get("judge") == IMPORTED and self.identity.get("protocol") == "authors"
+        return self.identity.get("judge") == EDITOR and self.identity.get("protocol") == "authors"
 
     @property
     def embedded(self) -> bool:
@@ -106,7 +106,7 @@ def _check_key(where: str, key: str, judge: Mapping[str, Any], findings: Finding
 
 def _strict(where: str, identity: Mapping[str, Any], findings: Findings) -> bool:
     """Return whether replies are to be read strictly; say so if that cannot be known."""
-    if identity.get("judge") == IMPORTED:
+    if identity.get("judge") == EDITOR:
         return True
     said = identity.get("reader")
     named = _READER.fullmatch(said) if isinstance(said, str) else None

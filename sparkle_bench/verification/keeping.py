@@ -7,27 +7,33 @@ and fonts differ between machines.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from sparkle_bench import leaderboard
 from sparkle_bench.benchmark import Benchmark
 from sparkle_bench.disk import Hashes
-from sparkle_bench.errors import StoreError, listed
+from sparkle_bench.errors import StoreError, listed, printable
 from sparkle_bench.store import Store
 from sparkle_bench.verification import belonging, comparing
 from sparkle_bench.verification.belonging import Tree
 from sparkle_bench.verification.evidence import verify
-from sparkle_bench.verification.findings import Difference, plain
+from sparkle_bench.verification.findings import Difference
 from sparkle_bench.verification.rebuilding import DERIVED, RUBBISH, Rebuilt, rebuild
 
 _PNG, _SVG = b"\x89PNG\r\n\x1a\n", b"<?xml"
 WRITE = "run `sparkle-bench leaderboard` and keep what it writes"
 MOST = 20
 """Differences named of one entry's evidence; the rest is counted."""
-_ACTIVE = (b"<script", b"<foreignobject", b"javascript:", b"onload", b"onclick", b"<iframe")
+_ACTIVE = re.compile(
+    rb"<\s*(?:script|foreignobject|iframe|object|embed|animate|set)|<!entity|[\s/]on[a-z]+\s*=|javascript:"
+    rb"|href\s*=\s*[\"'](?!#|data:image/)",
+    re.IGNORECASE,
+)
+"""What no figure of matplotlib's holds: something that runs, or that leads elsewhere."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,12 +43,14 @@ class Kept:
     Attributes:
         name: Its folder, such as `results/my-model`.
         differences: What is not as it should be; the first is the gravest.
+        incomplete: What is missing, one line each; such a row stands unranked, which is no difference.
         signs: What a person should look at; it is no difference.
         notes: What could not be looked at.
     """
 
     name: str
     differences: tuple[Difference, ...] = ()
+    incomplete: tuple[str, ...] = ()
     signs: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -58,6 +66,7 @@ class Kept:
         return [
             f"{self.name}: {first}",
             *(f"  {text}" for text in texts[1:]),
+            *(f"  incomplete: {text}" for text in self.incomplete),
             *(f"  sign: {sign}" for sign in self.signs),
         ]
 
@@ -67,6 +76,7 @@ class Kept:
             "name": self.name,
             "ok": self.ok,
             "differences": [{"where": wrong.where, "what": wrong.what} for wrong in self.differences],
+            "incomplete": list(self.incomplete),
             "signs": list(self.signs),
             "notes": list(self.notes),
         }
@@ -179,15 +189,13 @@ def _notes(tree: Tree, boards: list[Kept]) -> tuple[str, ...]:
 def _entry(case: _Case, model: str) -> Kept:
     """Look at everything that one result says."""
     name = f"results/{model}"
-    differences: list[Difference] = []
-    signs: list[str] = []
-    notes: list[str] = []
+    told_of = Kept(name=name)
     if f"{name}/run.json" not in case.tree.files:
-        differences.append(
-            Difference(where=name, what="has no run.json that can be read; restore it or remove the folder")
-        )
+        lost = Difference(where=name, what="has no run.json that can be read; restore it or remove the folder")
+        told_of = replace(told_of, differences=(lost,))
     else:
-        differences, signs, notes = _verified(case, model)
+        told_of = _verified(case, model)
+    differences = list(told_of.differences)
     if not case.tree.judge_keys(model):
         differences.append(Difference(where=name, what="has no verdicts of any judge; judge it, or leave it out"))
     told = {wrong.where for wrong in differences}
@@ -198,23 +206,30 @@ def _entry(case: _Case, model: str) -> Kept:
     strangers = [
         wrong for wrong in _under(case.tree, name) if not (wrong.where in told and wrong.where in case.tree.unread)
     ]
-    unique = tuple(dict.fromkeys([*differences, *strangers]))
-    return Kept(name=name, differences=unique, signs=tuple(signs), notes=tuple(notes))
+    return replace(told_of, differences=tuple(dict.fromkeys([*differences, *strangers])))
 
 
-def _verified(case: _Case, model: str) -> tuple[list[Difference], list[str], list[str]]:
+def _verified(case: _Case, model: str) -> Kept:
     """Recompute everything from the evidence, as `sparkle-bench verify` does."""
     try:
-        found = verify(case.kept, model, judge_keys=None, benchmark=case.benchmark, hashes=case.hashes)
+        # Signs by comparison with other results are what `verify` is for: their cost grows with the square of the entries.
+        found = verify(case.kept, model, benchmark=case.benchmark, hashes=case.hashes, rivals=0)
     except RUBBISH as error:
-        return [Difference(where=f"results/{model}", what=f"cannot be verified: {plain(error)}")], [], []
+        failed = Difference(where=f"results/{model}", what=f"cannot be verified: {printable(error)}")
+        return Kept(name=f"results/{model}", differences=(failed,))
     differences = [Difference(where=f"results/{model}/{d.where}", what=d.what) for d in found.differences[:MOST]]
     rest = len(found.differences) + found.unlisted - MOST
     if rest > 0:
         more = f"{rest} more differences; `sparkle-bench verify results/{model}` names them"
         differences.append(Difference(where=f"results/{model}", what=more))
     signs = [line.removeprefix("sign: ") for line in found.lines(most=MOST) if line.startswith("sign: ")]
-    return differences, signs, [*found.incomplete, *found.notes]
+    return Kept(
+        name=f"results/{model}",
+        differences=tuple(differences),
+        incomplete=found.incomplete,
+        signs=tuple(signs),
+        notes=found.notes,
+    )
 
 
 def _derived(case: _Case, model: str) -> Iterator[Difference]:
@@ -278,6 +293,6 @@ def _figure(case: _Case, path: str) -> list[Difference]:
     content = (case.kept.root / path).read_bytes()
     if not content.startswith(_PNG if path.endswith(".png") else _SVG):
         return [Difference(where=path, what="is no figure; run `sparkle-bench leaderboard`")]
-    if path.endswith(".svg") and any(word in content.lower() for word in _ACTIVE):
-        return [Difference(where=path, what="holds a script; a figure holds none")]
+    if path.endswith(".svg") and _ACTIVE.search(content):
+        return [Difference(where=path, what="holds a script, an entity or an outside link; a figure holds none")]
     return []

@@ -16,11 +16,11 @@ from sparkle_bench.disk import Hashes
 from sparkle_bench.errors import MachineError, SparkleError, StoreError, VideoError, listed, one_line
 from sparkle_bench.records import Edit, Measurement, Probe, Sample
 from sparkle_bench.signals import VERSION, from_data
+from sparkle_bench.submission.layout import is_video
 from sparkle_bench.verification.findings import FORM, MARKS, Findings
 from sparkle_bench.verification.reading import Line, Result
 
 EDITS, SIGNALS, VIDEOS = "edits.jsonl", "signals.jsonl", "videos/"
-SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".gif", ".ts", ".ogv"})
 SHA256 = re.compile(r"[0-9a-f]{64}")
 AT_ONCE = 4
 
@@ -130,7 +130,7 @@ def _check_strangers(result: Result, newest: dict[str, Edit], findings: Findings
     strange = []
     for name in sorted(result.files.plain):
         path = PurePosixPath(name)
-        if name.startswith(VIDEOS) and path.suffix.lower() in SUFFIXES and not path.name.startswith("."):
+        if name.startswith(VIDEOS) and is_video(path.name) and not path.name.startswith("."):
             strange += [name] * (places.get(name) not in newest)
     if strange:
         findings.differ(VIDEOS, f"no record speaks of {len(strange)} videos: {listed(strange)}")

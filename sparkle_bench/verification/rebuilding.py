@@ -14,10 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sparkle_bench import leaderboard, report
-from sparkle_bench.errors import SparkleError, StoreError
+from sparkle_bench.errors import SparkleError, StoreError, printable
 from sparkle_bench.store import Store
 from sparkle_bench.verification.belonging import Tree, prompts
-from sparkle_bench.verification.findings import plain
 from sparkle_bench.verification.judged import MOST_REPEATS
 
 RUBBISH = (SparkleError, OSError, ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
@@ -92,20 +91,22 @@ def _score(work: _Work, model: str, copy: Store) -> None:
         if f"{folder}judged/{key}/judge.json" not in work.tree.files:
             continue
         if shut:
-            work.damaged[model, key] = f"{plain(shut[0])} is not read"
+            work.damaged[model, key] = f"{printable(shut[0])} is not read"
             continue
         try:
             _score_by(work, model, key, copy)
         except RUBBISH as error:
             text = str(error) if isinstance(error, SparkleError) else f"{type(error).__name__}: {error}"
             text = text.removeprefix(f"results/{model} cannot be scored: ")
-            work.damaged[model, key] = plain(text.replace(f"{copy.root}/", ""))
+            work.damaged[model, key] = printable(text.replace(f"{copy.root}/", ""))
 
 
 def _score_by(work: _Work, model: str, key: str, copy: Store) -> None:
     repeats = (copy.read_judge(model, key) or {}).get("repeats")
     if type(repeats) is not int or not 1 <= repeats <= MOST_REPEATS:  # a table of so many rows would fill the memory
-        raise StoreError(f"judge.json asks for {plain(repeats, limit=20)} repeats; 1 to {MOST_REPEATS} are believed")
+        raise StoreError(
+            f"judge.json asks for {printable(repeats, limit=20)} repeats; 1 to {MOST_REPEATS} are believed"
+        )
     entry = leaderboard.read_entry(copy, model, key)
     benchmark = str(entry.run["benchmark"]["name"])
     work.kept.board_dir(benchmark, key)  # refuses a name that cannot be a folder's
@@ -127,7 +128,7 @@ def _boards(work: _Work) -> frozenset[str]:
             work.files |= {f"{folder}/{name}": text for name, text in _texts(board).items()}
             boards.append(board)
         except RUBBISH as error:
-            work.spoilt[folder] = plain(error)
+            work.spoilt[folder] = printable(error)
     if boards:
         work.files[work.path(work.kept.boards_index())] = report.index(boards).encode()
     return frozenset(folders)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from sparkle_bench import signals
 from sparkle_bench.errors import SparkleError, VerdictError, listed, one_line
 from sparkle_bench.judges import Question
+from sparkle_bench.judges.replay import CUT_OFF
 from sparkle_bench.judges.signals import MARKING, SignalsJudge
 from sparkle_bench.records import Judgment
 from sparkle_bench.rubric import check, parse, parse_strict
@@ -19,7 +20,6 @@ from sparkle_bench.verification.judged import Seat
 from sparkle_bench.verification.media import usable
 from sparkle_bench.verification.reading import Line, Result
 
-CUT_OFF = "cut off"
 MOST_WORDS = 2000
 """Of motion, in the embedded judge's identity: each is looked for in every instruction."""
 Key = tuple[str, str, int]
