@@ -129,6 +129,29 @@ def test_an_archive_is_looked_into_and_nothing_of_it_stays(
     assert (fixed.returncode, "unpack it first" in fixed.stderr) == (1, True)
 
 
+def test_machines_are_told_what_is_there_even_if_nothing_matches(bench: Path, videos: Path, tmp_path: Path) -> None:
+    remove_all(videos)
+    done = cli.run("validate", videos, "--bench", bench, "--json", cwd=tmp_path)
+    data = json.loads(done.stdout)
+    assert (done.returncode, data["usable"], data["counts"]["missing"], data["extra"]) == (1, False, 4, ["clip.mp4"])
+
+
+def test_a_strangers_names_steer_no_terminal(bench: Path, videos: Path, tmp_path: Path) -> None:
+    rename(videos)
+    odd = videos / "\x1b]0;pwn\x07\n"
+    odd.mkdir()
+    (videos / "Sparkle_time_1_edit.MP4").rename(odd / "Sparkle_time_1_edit.MP4")
+    done = cli.run("validate", videos, "--bench", bench, "--fix", cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "\x1b" not in done.stdout + done.stderr
+    assert "linked " in done.stderr
+
+
+def test_a_single_video_is_no_submission(bench: Path, videos: Path, tmp_path: Path) -> None:
+    done = cli.run("validate", of_time(videos), "--bench", bench, cwd=tmp_path)
+    assert (done.returncode, "is a single video; hand in its folder" in done.stderr) == (2, True)
+
+
 def test_a_card_to_fill_in_is_written_once(bench: Path, videos: Path, tmp_path: Path) -> None:
     done = cli.run("validate", videos, "--init", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
@@ -142,6 +165,25 @@ def test_a_card_to_fill_in_is_written_once(bench: Path, videos: Path, tmp_path: 
 
 
 # -- pack ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_card_is_found_beside_the_videos_or_above_them(
+    bench: Path, videos: Path, fake: FakeJudge, tmp_path: Path
+) -> None:
+    wrapped = tmp_path / "wrapped"
+    videos.rename(tmp_path / "inner")
+    wrapped.mkdir()
+    (tmp_path / "inner").rename(wrapped / "inner")
+    (wrapped / "inner/submission.toml").write_text(CARD, encoding="utf-8")
+    archive = shutil.make_archive(str(tmp_path / "inside"), "zip", tmp_path, "wrapped")
+    assert "submission.toml: Kiwi, track masks" in cli.run("validate", archive, "--bench", bench, cwd=tmp_path).stderr
+    assert judged(archive, bench, fake, tmp_path)["track"] == "masks"
+    (wrapped / "inner/submission.toml").rename(wrapped / "submission.toml")
+    assert "submission.toml: Kiwi, track masks" in cli.run("validate", wrapped, "--bench", bench, cwd=tmp_path).stderr
+    assert judged(wrapped, bench, fake, tmp_path)["track"] == "masks"
+    (wrapped / "inner/submission.toml").write_text('[model]\nname = "Another"\n', encoding="utf-8")
+    done = cli.run("validate", wrapped, "--bench", bench, cwd=tmp_path)
+    assert (done.returncode, "differ; keep the one that is right" in done.stderr) == (1, True)
 
 
 def test_the_same_videos_give_the_same_archive(bench: Path, videos: Path, tmp_path: Path) -> None:
@@ -193,6 +235,37 @@ def test_an_incomplete_archive_must_be_meant(
     assert cli.run(*words, "--allow-incomplete", cwd=tmp_path).returncode == 0
     with zipfile.ZipFile(tmp_path / "out.zip") as archive:
         assert json.loads(archive.read("manifest.json"))["missing"] == ["Sparkle_time_000001"]
+
+
+def test_what_a_killed_run_has_left_is_written_over(bench: Path, videos: Path, tmp_path: Path) -> None:
+    (tmp_path / ".out.zip.part").write_bytes(b"half of an archive")
+    assert cli.run("pack", videos, "--bench", bench, "-o", "out.zip", cwd=tmp_path).returncode == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["my-videos", "out.zip"]
+
+
+def unpacked(videos: Path, bench: Path, root: Path) -> Path:
+    """Pack, and take apart again: a folder with a manifest."""
+    assert cli.run("pack", videos, "--bench", bench, "-o", "out.zip", cwd=root).returncode == 0
+    shutil.unpack_archive(root / "out.zip", root / "out")
+    return root / "out"
+
+
+@pytest.mark.parametrize("command", ["pack", "judge"])
+def test_a_manifest_that_the_files_contradict_is_not_passed_on(
+    command: str, bench: Path, videos: Path, fake: FakeJudge, tmp_path: Path
+) -> None:
+    folder = unpacked(videos, bench, tmp_path)
+    words = [command, str(folder), "--bench", str(bench), *(["--judge-url", fake.url] if command == "judge" else [])]
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    other = {**manifest, "benchmark": {**manifest["benchmark"], "digest": "0" * 64}}
+    (folder / "manifest.json").write_text(json.dumps(other), encoding="utf-8")
+    refused = cli.run(*words, cwd=tmp_path)
+    assert (refused.returncode, "another version of the benchmark" in refused.stderr) == (1, True), refused.stderr
+    longer = [{**row, "bytes": row["bytes"] + 1, "sha256": None} for row in manifest["videos"]]
+    (folder / "manifest.json").write_text(json.dumps({**manifest, "videos": longer}), encoding="utf-8")
+    refused = cli.run(*words, cwd=tmp_path)
+    assert (refused.returncode, "4 videos are not the files" in refused.stderr) == (1, True), refused.stderr
+    assert fake.requests == []
 
 
 # -- judge -----------------------------------------------------------------------------------------------------------
@@ -255,6 +328,21 @@ def test_rubbish_that_ffmpeg_takes_for_a_failing_disk_is_the_videos_fault(
     done = cli.run("validate", videos, "--bench", bench, cwd=tmp_path)
     assert (done.returncode, "1 unusable" in done.stdout) == (3, True), done.stdout
     assert judged(videos, bench, fake, tmp_path, "--allow-incomplete")["no_edit"] == 1
+
+
+def test_a_refused_run_leaves_the_result_as_it_was(bench: Path, videos: Path, fake: FakeJudge, tmp_path: Path) -> None:
+    before = judged(videos, bench, fake, tmp_path, "--name", "mine")
+    records = (tmp_path / "results/mine/edits.jsonl").read_bytes()
+    of_time(videos).write_bytes(b"junk")
+    words: list[str | Path] = ["judge", videos, "--name", "mine", "--bench", bench, "--judge-url", fake.url]
+    done = cli.run(*words, cwd=tmp_path)
+    assert (done.returncode, "1 of 4 videos cannot be taken" in done.stderr) == (1, True), done.stderr
+    assert (tmp_path / "results/mine/edits.jsonl").read_bytes() == records
+    assert len(list((tmp_path / "results/mine/videos").rglob("*.mp4"))) == 4
+    assert cli.run("leaderboard", cwd=tmp_path).returncode == 0
+    board = json.loads(next(tmp_path.glob("leaderboards/*/*/leaderboard.json")).read_text(encoding="utf-8"))
+    assert [(row["n"], row["overall"]) for row in board["rows"]] == [(4, before["overall"])]
+    assert judged(videos, bench, fake, tmp_path, "--name", "mine", "--allow-incomplete")["no_edit"] == 1
 
 
 def test_a_broken_card_stops_judging_before_anything_is_asked(

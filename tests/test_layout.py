@@ -164,11 +164,34 @@ def test_a_lone_number_is_offered_but_not_linked(tmp_path: Path) -> None:
 
 
 def test_linking_never_touches_what_is_there(tmp_path: Path) -> None:
-    put(tmp_path, "Sparkle_time_000028.mp4", "Sparkle_time_367.mp4")
-    (tmp_path / "Sparkle_time_000367_edited.mp4").symlink_to("gone.mp4")
+    put(tmp_path, "Sparkle_time_000028.mp4", "Sparkle_time_367.mp4", "Sparkle_time_000367_edited.mp4/inside.txt")
     found = find(tmp_path, SAMPLES)
     assert link(found.base, found.near).links == ()
-    assert (tmp_path / "Sparkle_time_000367_edited.mp4").readlink() == Path("gone.mp4")
+    assert (tmp_path / "Sparkle_time_000367_edited.mp4").is_dir()
+
+
+def test_a_link_that_went_dead_is_made_anew(tmp_path: Path) -> None:
+    put(tmp_path, "Sparkle_time_000028.mp4", "sub/Sparkle_time_367.mp4")
+    (tmp_path / "Sparkle_time_000367_edited.mp4").symlink_to("gone.mp4")
+    found = find(tmp_path, SAMPLES)
+    assert [(miss.path, miss.sure) for miss in found.near] == [("sub/Sparkle_time_367.mp4", True)]
+    link(found.base, found.near)
+    assert find(tmp_path, SAMPLES).videos[ONE.id].read_bytes() == b"sub/Sparkle_time_367.mp4"
+
+
+def test_linked_folders_are_looked_into_and_circles_end(tmp_path: Path) -> None:
+    put(tmp_path / "elsewhere", "Sparkle_time_367.mp4")
+    put(tmp_path / "mine", "Sparkle_time_000028.mp4")
+    (tmp_path / "mine/time").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere/again").symlink_to(tmp_path / "mine")
+    assert [miss.path for miss in find(tmp_path / "mine", SAMPLES).near] == ["time/Sparkle_time_367.mp4"]
+
+
+def test_an_empty_manifest_is_named_as_what_decides(tmp_path: Path) -> None:
+    put(tmp_path, TREE)
+    (tmp_path / "manifest.csv").write_text("id,path\n", encoding="utf-8")
+    with pytest.raises(SubmissionError, match=r"in each row of manifest\.csv, which alone decides"):
+        check_any(find(tmp_path, SAMPLES), SAMPLES, "mine")
 
 
 # -- nothing matches -------------------------------------------------------------------------------------------------

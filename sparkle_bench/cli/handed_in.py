@@ -62,6 +62,7 @@ def opened(text: str, scratch: Path) -> Iterator[HandedIn]:
         MachineError: The disk has no room for it.
     """
     from sparkle_bench import download
+    from sparkle_bench.submission.layout import is_video
     from sparkle_bench.submission.manifest import SUFFIXES
 
     if text.startswith(download.HUB):
@@ -72,6 +73,8 @@ def opened(text: str, scratch: Path) -> Iterator[HandedIn]:
         )
         return
     given = Path(text)
+    if is_video(given.name) and given.is_file():
+        raise click.BadParameter(f"{text!r} is a single video; hand in its folder")
     if given.is_file() and given.suffix.lower() not in SUFFIXES:
         with _unpacked(given, scratch) as folder:
             yield HandedIn(path=folder, called=given.name, foreign=True, ours=True)

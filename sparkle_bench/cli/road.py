@@ -85,13 +85,17 @@ def chosen(loaded: Benchmark, given: Mapping[str, Any]) -> Sequence[Sample]:
     )
 
 
-def edit(task: Task) -> None:
-    """Make the edits that are missing."""
+def edit(task: Task, *, allow_failures: bool = True) -> None:
+    """Make the edits that are missing.
+
+    Raises:
+        SubmissionError: Some failed and may not; they are not on record then.
+    """
     from sparkle_bench import run
 
     run.start(task.work.store, task.work.model, task.benchmark, task.made, now=now())
     with stage(task.work, "editing", workers=task.workers or 1) as work:
-        run.edit(work, task.made.editor)
+        run.edit(work, task.made.editor, allow_failures=allow_failures)
 
 
 def measure(work: Work, workers: int | None) -> None:

@@ -60,7 +60,8 @@ def validate(path: str, **given: Any) -> None:
         layout = _found(found, loaded.samples, fix=given["fix"])
         notes = _notes(layout, loaded)
         chosen = road.chosen(loaded, given)
-        check_any(layout, chosen, path, foreign=found.foreign)
+        if not given["as_json"]:  # machines get every sample as missing
+            check_any(layout, chosen, path, foreign=found.foreign)
         report = _validated(layout, chosen, hashes, given)
         hashes.save()
     _print(report, notes, given)
@@ -90,7 +91,7 @@ def pack(path: str, out: Path | None, allow_incomplete: bool, **given: Any) -> N
     """
     from sparkle_bench.errors import SubmissionError
     from sparkle_bench.submission.archive import is_archive
-    from sparkle_bench.submission.layout import check_any
+    from sparkle_bench.submission.layout import check_any, check_promises, check_version
     from sparkle_bench.validation.pack import Packing
     from sparkle_bench.validation.pack import pack as packed
 
@@ -103,6 +104,8 @@ def pack(path: str, out: Path | None, allow_incomplete: bool, **given: Any) -> N
         loaded, hashes = _benchmark(given)
         layout = _found(found, loaded.samples, fix=False)
         check_any(layout, loaded.samples, path, foreign=found.foreign)
+        check_version(layout, loaded.digest, path)
+        check_promises(layout, hashes)
         packing = Packing(benchmark=loaded, hashes=hashes, workers=road.processors())
         done = packed(layout, target, packing, allow_incomplete=allow_incomplete)
         hashes.save()
@@ -137,7 +140,7 @@ def _benchmark(given: Mapping[str, Any]) -> tuple[Benchmark, Hashes]:
 
 def _found(found: HandedIn, samples: Sequence[Sample], *, fix: bool) -> Layout:
     """Look at what is handed in, and put near misses into place if asked to."""
-    from sparkle_bench.errors import SubmissionError
+    from sparkle_bench.errors import SubmissionError, printable
     from sparkle_bench.submission import layout, linking
 
     seen = layout.find(found.path, samples, inside=found.foreign)
@@ -148,9 +151,9 @@ def _found(found: HandedIn, samples: Sequence[Sample], *, fix: bool) -> Layout:
         raise SubmissionError(f"--fix makes links in a folder of yours; {what}")
     linked = linking.link(seen.base, seen.near)
     for place, path in linked.links:
-        click.echo(f"linked {place} -> {path}", err=True)
+        click.echo(f"linked {printable(place)} -> {printable(path)}", err=True)
     for miss in linked.left:
-        click.echo(f"left as it is: {miss.path} ({miss.why})", err=True)
+        click.echo(f"left as it is: {printable(miss.path)} ({printable(miss.why)})", err=True)
     if not seen.near:
         click.echo("nothing to link: no file is nearly named right", err=True)
     return layout.find(found.path, samples)

@@ -150,10 +150,8 @@ def _have_judged(task: Task, choice: Choice) -> str:
             judges.check(choice)
         elif road.unedited(task):  # before hours of editing, not before the first question
             prepare(bench.judge)
-        road.edit(task)
+        road.edit(task, allow_failures=choice.given.get("allow_incomplete", True))
         _check_any_edit(task)
-        if not choice.given.get("allow_incomplete", True):
-            _check_readable(task)
         if bench is None:
             wished = judges.wishes(choice, judges.prompt(choice, task.benchmark.name))
             done = road.finished(task, wished, choice.given["repeats"])
@@ -198,11 +196,7 @@ def _announce(task: Task, found: HandedIn, path: str, *, allow_incomplete: bool)
     seen = layout.find(found.path, task.benchmark.samples, inside=found.foreign)
     chosen = task.work.samples
     layout.check_any(seen, task.benchmark.samples, path, foreign=found.foreign)
-    if seen.benchmark not in (None, task.benchmark.digest):
-        raise SubmissionError(
-            f"{path} was packed for another version of the benchmark than the one in --bench; fetch that one "
-            "again, or pack the videos again"
-        )
+    layout.check_version(seen, task.benchmark.digest, path)
     missing = [sample.id for sample in chosen if sample.id not in seen.videos]
     click.echo(f"{len(chosen) - len(missing)} of {len(chosen)} samples have a video", err=True)
     if not missing:
@@ -215,23 +209,6 @@ def _announce(task: Task, found: HandedIn, path: str, *, allow_incomplete: bool)
             f"{says}; {how}pass --allow-incomplete if that is meant, or choose some with --theme or --only"
         )
     click.echo(f"note: {says}; {outcome.best_possible(task, missing)}", err=True)
-
-
-def _check_readable(task: Task) -> None:
-    """Stop before anything is judged if a video that was handed in cannot be read.
-
-    Raises:
-        SubmissionError: Naming the first.
-    """
-    from sparkle_bench.errors import SubmissionError
-
-    edits = task.work.store.edits(task.work.model)
-    failed = [edits[s.id] for s in task.work.samples if s.id in edits and not edits[s.id].ok]
-    if failed:
-        raise SubmissionError(
-            f"{len(failed)} of {len(task.work.samples)} videos cannot be taken; the first, {failed[0].sample_id}: "
-            f"{failed[0].error}; nothing was judged: mend them, or pass --allow-incomplete (they count the lowest marks)"
-        )
 
 
 def _check_any_edit(task: Task) -> None:

@@ -12,10 +12,10 @@ from typing import Any
 
 from sparkle_bench import disk
 from sparkle_bench.disk import Hashes
-from sparkle_bench.errors import EditorError, SubmissionError, listed
+from sparkle_bench.errors import EditorError
 from sparkle_bench.records import Edit, Sample
 from sparkle_bench.submission import card
-from sparkle_bench.submission.layout import Layout, check_any, find
+from sparkle_bench.submission.layout import Layout, check_any, check_promises, find
 
 
 class Folder:
@@ -92,7 +92,7 @@ class Folder:
         found = self.find(sample)
         if found is None:
             raise EditorError(
-                f"no video for {sample.id}; expected {Path(sample.edit_path).name} in the folder handed in"
+                f"no video for {sample.id}; expected {sample.edit_path} or {sample.id}_edited.mp4 in the folder handed in"
             )
         if self._ours:
             disk.second_name(found, out)
@@ -101,21 +101,3 @@ class Folder:
 
     def _layout(self, samples: Sequence[Sample]) -> Layout:
         return self._found or find(self._path, samples, inside=self._inside)
-
-
-def check_promises(found: Layout, hashes: Hashes) -> None:
-    """Make sure that every file is the one that the manifest names by its size and hash.
-
-    Raises:
-        SubmissionError: Some are not.
-    """
-    others = []
-    for sample_id, promise in found.promised.items():
-        file = found.videos.get(sample_id)
-        if file is not None and not promise.is_kept(file.stat().st_size, hashes.of(file) if promise.sha256 else None):
-            others.append(file.name)
-    if others:
-        raise SubmissionError(
-            f"{len(others)} videos are not the files that the manifest names by size and hash: {listed(others)}; "
-            "hand in the right ones, or pack again"
-        )

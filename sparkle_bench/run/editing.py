@@ -7,22 +7,29 @@ import glob
 import os
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from sparkle_bench import discretion, editors, video
 from sparkle_bench.disk import Hashes, file_sha256
 from sparkle_bench.editors import Editor
-from sparkle_bench.errors import MachineError, SparkleError, is_machine_trouble, one_line
+from sparkle_bench.errors import MachineError, SparkleError, SubmissionError, is_machine_trouble, one_line
 from sparkle_bench.records import Edit, Sample
 from sparkle_bench.run.work import Work
 from sparkle_bench.workers import stream
 
 
-def edit(work: Work, editor: Editor) -> None:
+def edit(work: Work, editor: Editor, *, allow_failures: bool = True) -> None:
     """Edit every chosen sample that has no good edit yet, one record each.
 
+    Args:
+        work: What to work on.
+        editor: What edits.
+        allow_failures: Whether a failed edit is recorded, so that it counts; else it leaves no trace, and what was there
+            before stays.
+
     Raises:
+        SubmissionError: An edit failed and may not.
         StoreError: Another run is at work on these samples.
         EditorError: The editor refuses the work as a whole.
         MachineError: The disk is full, or the like; what was edited is on disk.
@@ -33,11 +40,26 @@ def edit(work: Work, editor: Editor) -> None:
             left = _left(work, editor)
             work.on_start(len(left))
             workers = work.workers if editors.is_thread_safe(editor) else 1
-            for record in stream(left, lambda sample: [_edit_one(work, editor, sample)], workers=workers):
-                work.store.append_edit(work.model, record)
+            failed = []
+            for record in stream(
+                left, lambda sample: [_edit_one(work, editor, sample, keep=not allow_failures)], workers=workers
+            ):
+                if record.ok or allow_failures:
+                    work.store.append_edit(work.model, record)
+                else:
+                    failed.append(record)
                 work.on_record(record)
+            _refuse(failed, len(work.samples))
         finally:
             editors.close(editor)
+
+
+def _refuse(failed: Sequence[Edit], of: int) -> None:
+    if failed:
+        raise SubmissionError(
+            f"{len(failed)} of {of} videos cannot be taken; the first, {failed[0].sample_id}: {failed[0].error}; nothing was "
+            "judged: mend them, or pass --allow-incomplete (they count the lowest marks)"
+        )
 
 
 def _left(work: Work, editor: Editor) -> list[Sample]:
@@ -58,7 +80,8 @@ def _is_done(work: Work, editor: Editor, hashes: Hashes, pair: tuple[Sample, Edi
     return out.is_file() and hashes.of(out) == edit.sha256 and editors.is_current(editor, sample, edit)
 
 
-def _edit_one(work: Work, editor: Editor, sample: Sample) -> Edit:
+def _edit_one(work: Work, editor: Editor, sample: Sample, *, keep: bool) -> Edit:
+    """Make one edit; if it fails, an earlier one goes, unless it is to be kept."""
     out = work.store.video_path(work.model, sample)
     part = out.with_name(f".{sample.id}.{os.getpid()}.part.mp4")
     begun = time.monotonic()
@@ -72,7 +95,7 @@ def _edit_one(work: Work, editor: Editor, sample: Sample) -> Edit:
         _sync(part)
         part.replace(out)
     except Exception as error:  # the border to other people's editors: whatever they raise is this sample's outcome
-        _remove((part, out))
+        _remove((part,) if keep else (part, out))
         if isinstance(error, MachineError) or is_machine_trouble(error):
             raise MachineError(f"this machine cannot go on at {sample.id}: {_reason(error, work, sample)}") from error
         return Edit(

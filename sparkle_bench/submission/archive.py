@@ -64,8 +64,10 @@ def unpack(path: Path, into: Path, limits: Limits | None = None) -> Unpacked:
     except SubmissionError as error:
         raise SubmissionError(f"{name}: {error}") from error
     except OSError as error:
-        kind = MachineError if is_machine_trouble(error) else SubmissionError
-        raise kind(f"{name} cannot be unpacked: {one_line(error.strerror or error)}; {PACK_AGAIN}") from error
+        why = f"{name} cannot be unpacked: {one_line(error.strerror or error)}"
+        if is_machine_trouble(error):
+            raise MachineError(f"{why}; see to this machine and run again") from error
+        raise SubmissionError(f"{why}; {PACK_AGAIN}") from error
     return scratch.unpacked()
 
 

@@ -10,19 +10,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
+from sparkle_bench.disk import Hashes
 from sparkle_bench.errors import SubmissionError, listed
 from sparkle_bench.records import Sample
+from sparkle_bench.submission import card
 from sparkle_bench.submission import manifest as manifests
 from sparkle_bench.submission.manifest import MANIFESTS as MANIFESTS
 from sparkle_bench.submission.manifest import Promise
 from sparkle_bench.submission.near import NearMiss, near_misses
 
 VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi")
-CARD = "submission.toml"
+CARD = card.NAME
 MOST_FILES = 50_000
 """So many files are looked at for extra ones and near misses."""
 DEEPEST = 3
@@ -43,6 +45,8 @@ class Layout:
         promised: By sample id, what a manifest says of a file.
         absent: By sample id, the path that a manifest names where there is no file.
         benchmark: The hash of the benchmark that a manifest was written for, or None.
+        card: The `submission.toml`, wherever in the folder handed in it lies beside or above the videos, or None.
+        decides: The manifest that alone decides, or None.
     """
 
     base: Path
@@ -53,12 +57,8 @@ class Layout:
     promised: Mapping[str, Promise] = field(default_factory=dict)
     absent: Mapping[str, str] = field(default_factory=dict)
     benchmark: str | None = None
-
-    @property
-    def card(self) -> Path | None:
-        """The `submission.toml` beside the videos, or None."""
-        path = self.base / CARD
-        return path if path.is_file() else None
+    card: Path | None = None
+    decides: Path | None = None
 
 
 def places(sample: Sample) -> tuple[str, str, str]:
@@ -81,12 +81,13 @@ def find(path: Path, samples: Sequence[Sample], *, inside: bool = False) -> Layo
         inside: Whether a manifest may name files of its own folder alone, as in an archive from a stranger.
 
     Raises:
-        SubmissionError: There is no such folder, or its manifest cannot be read.
+        SubmissionError: There is no such folder, its manifest cannot be read, or two cards in it differ.
     """
     listing, folders = _manifest(path)
-    if listing is not None:
-        return _listed(listing, samples, inside=inside)
     bases = list(dict.fromkeys(candidate for folder in folders for candidate in (folder, folder / "videos")))
+    beside = _card(bases if listing is None else [*bases, listing.parent])
+    if listing is not None:
+        return replace(_listed(listing, samples, inside=inside), card=beside, decides=listing)
     base, videos = max(((base, _present(base, samples)) for base in bases), key=lambda pair: len(pair[1]))
     kind: Kind = "tree" if _is_tree(base, videos, samples) else "flat"
     taken = set(videos.values())
@@ -99,7 +100,21 @@ def find(path: Path, samples: Sequence[Sample], *, inside: bool = False) -> Layo
         videos=videos,
         near=tuple(near),
         extra=tuple(extra),
+        card=beside,
     )
+
+
+def _card(folders: Iterable[Path]) -> Path | None:
+    """Return the one `submission.toml` in some folders, or None.
+
+    Raises:
+        SubmissionError: There are two, and they differ.
+    """
+    cards = [path for folder in dict.fromkeys(folders) if (path := folder / CARD).is_file()]
+    for other in cards[1:]:
+        if card.read(other) != card.read(cards[0]):
+            raise SubmissionError(f"{cards[0]} and {other} differ; keep the one that is right")
+    return cards[0] if cards else None
 
 
 def cure(found: Layout, called: str, *, foreign: bool) -> str:
@@ -125,8 +140,9 @@ def check_any(found: Layout, samples: Sequence[Sample], called: str, *, foreign:
         return
     expected = " or ".join(places(samples[0]))
     seen = [miss.path for miss in found.near] + list(found.extra)
-    if found.kind == "manifest":
-        expected, seen = "an id and an existing path in each row", list(found.absent.values()) + seen
+    if found.decides is not None:
+        expected = f"an id and an existing path in each row of {found.decides.name}, which alone decides"
+        seen = list(found.absent.values()) + seen
     sure = [miss for miss in found.near if miss.sure]
     how = f"; {len(sure)} nearly match: {cure(found, called, foreign=foreign)}" if sure else ""
     raise SubmissionError(
@@ -135,13 +151,50 @@ def check_any(found: Layout, samples: Sequence[Sample], called: str, *, foreign:
     )
 
 
+def check_promises(found: Layout, hashes: Hashes) -> None:
+    """Make sure that every file is the one that a manifest names by its size and hash.
+
+    Raises:
+        SubmissionError: Some are not.
+    """
+    others = []
+    for sample_id, promise in found.promised.items():
+        file = found.videos.get(sample_id)
+        if file is not None and not promise.is_kept(file.stat().st_size, hashes.of(file) if promise.sha256 else None):
+            others.append(file.name)
+    if others:
+        raise SubmissionError(
+            f"{len(others)} videos are not the files that the manifest names by size and hash: {listed(others)}; "
+            "hand in the right ones, or take the manifest away"
+        )
+
+
+def check_version(found: Layout, digest: str, called: str) -> None:
+    """Make sure that a manifest was written for this version of the benchmark.
+
+    Raises:
+        SubmissionError: It was not.
+    """
+    if found.benchmark not in (None, digest):
+        raise SubmissionError(
+            f"{called} was packed for another version of the benchmark than the one in --bench; fetch that one again, or "
+            "pack the videos again without their manifest"
+        )
+
+
 def scan(folder: Path) -> list[str]:
-    """Return the relative paths of all files called like videos, sorted; hidden ones are left out, links not followed."""
+    """Return the relative paths of all files called like videos, sorted; hidden ones and dead links are left out."""
     found: list[str] = []
-    for root, folders, names in os.walk(folder):
+    seen: set[Path] = set()  # links to folders may lead in circles
+    for root, folders, names in os.walk(folder, followlinks=True):
+        if (real := Path(root).resolve()) in seen:
+            folders.clear()
+            continue
+        seen.add(real)
         folders[:] = sorted(name for name in folders if not _is_junk(name))
         inner = Path(root).relative_to(folder)
-        found += [(inner / name).as_posix() for name in sorted(names) if is_video(name) and not _is_junk(name)]
+        videos = (name for name in sorted(names) if is_video(name) and not _is_junk(name))
+        found += [(inner / name).as_posix() for name in videos if _is_there(Path(root, name))]
         if len(found) > MOST_FILES:
             break
     return sorted(found[:MOST_FILES])
@@ -176,10 +229,18 @@ def _wrapped(path: Path) -> Iterator[Path]:
         yield path
 
 
+def _is_there(path: Path) -> bool:
+    """Whether there is a file, or something that this machine may not look at, which is another trouble than none."""
+    try:
+        return path.is_file()
+    except OSError:
+        return True
+
+
 def _present(base: Path, samples: Iterable[Sample]) -> dict[str, Path]:
     found = {}
     for sample in samples:
-        path = next((base / place for place in places(sample) if (base / place).is_file()), None)
+        path = next((base / place for place in places(sample) if _is_there(base / place)), None)
         if path is not None:
             found[sample.id] = path
     return found

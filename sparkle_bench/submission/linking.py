@@ -36,11 +36,14 @@ def link(base: Path, near: Iterable[NearMiss]) -> Linked:
     left: list[NearMiss] = []
     for miss in near:
         place = base / miss.place
-        if not miss.sure or os.path.lexists(place):
+        dead = place.is_symlink() and not place.exists()
+        if not miss.sure or (os.path.lexists(place) and not dead):
             left.append(miss)
             continue
         try:
             place.parent.mkdir(parents=True, exist_ok=True)
+            if dead:
+                place.unlink()
             _point(place, base / miss.path)
         except OSError as error:
             raise SubmissionError(f"cannot make {miss.place} in {base}: {error.strerror}") from error

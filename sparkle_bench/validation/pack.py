@@ -151,23 +151,25 @@ def _manifest(benchmark: Benchmark, videos: Sequence[_Video], missing: Sequence[
 
 
 def _write(out: Path, texts: dict[str, bytes], videos: Sequence[_Video]) -> None:
-    """Write the archive whole or not at all."""
-    temporary = out.with_name(f".{out.name}.{os.getpid()}.tmp")
-    try:
-        disk.make_folder(out.parent)
-        with zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
-            for name, content in sorted(texts.items()):
-                archive.writestr(_member(name, len(content)), content)
-            for packed in sorted(videos, key=lambda video: video.sample.edit_path):
-                _add(archive, packed)
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        temporary.replace(out)
-    except OSError as error:
-        raise MachineError(f"cannot write {out}: {error.strerror or error}") from error
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
+    """Write the archive whole or not at all; what a killed run has left is written over."""
+    disk.make_folder(out.parent)
+    part, lock = out.with_name(f".{out.name}.part"), out.with_name(f".{out.name}.lock")
+    with disk.held(lock, wait=False):
+        try:
+            with zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as archive:
+                for name, content in sorted(texts.items()):
+                    archive.writestr(_member(name, len(content)), content)
+                for packed in sorted(videos, key=lambda video: video.sample.edit_path):
+                    _add(archive, packed)
+            with part.open("rb+") as file:
+                os.fsync(file.fileno())
+            part.replace(out)
+        except OSError as error:
+            raise MachineError(f"cannot write {out}: {error.strerror or error}") from error
+        finally:
+            for left in (part, lock):
+                with contextlib.suppress(OSError):
+                    left.unlink()
 
 
 def _member(name: str, size: int) -> zipfile.ZipInfo:
