@@ -45,7 +45,16 @@ class MachineError(SparkleError):
 
 
 class VideoError(SparkleError):
-    """A video cannot be decoded or written."""
+    """A video cannot be decoded or written.
+
+    Attributes:
+        kind: What is wrong with it, by one word: `truncated`, `variable_rate`, `beyond_limits`, `size_changes`,
+            `undecodable`, or else `unreadable`.
+    """
+
+    def __init__(self, message: str, *, kind: str = "unreadable") -> None:
+        super().__init__(message)
+        self.kind = kind
 
 
 class SourceError(VideoError):

@@ -16,6 +16,21 @@ from sparkle_bench.rubric import Scores
 
 SCENE_SEPARATOR = "---"
 
+RUN_FIELDS: Mapping[str, type] = {"benchmark": dict, "editor": dict}
+"""What a board needs of `run.json`."""
+BENCHMARK_FIELDS: Mapping[str, type] = {"name": str, "digest": str, "samples": int, "partial": bool}
+"""What it needs of what `run.json` says of the benchmark."""
+JUDGE_FIELDS: Mapping[str, type] = {
+    "key": str,
+    "identity": dict,
+    "notes": list,
+    "rubric": dict,
+    "repeats": int,
+    "date": str,
+    "code_version": str,
+}
+"""What it needs of `judge.json`."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
@@ -217,6 +232,11 @@ def to_json(record: Record) -> dict[str, Any]:
             value = dataclasses.asdict(value)
         data[field.name] = value
     return data
+
+
+def unusable(data: Mapping[str, Any], fields: Mapping[str, type]) -> str | None:
+    """Return the first of the fields that is missing or of the wrong kind, or None; true is no whole number."""
+    return next((name for name, kind in fields.items() if type(data.get(name)) is not kind), None)
 
 
 def sample_from_json(data: Mapping[str, Any], root: Path = Path()) -> Sample:

@@ -296,8 +296,9 @@ def test_every_record_comes_back(judged: Judged, store: Store, empty: Store, ben
     folder = export(store, "mine", tmp_path / "out").folder
     bring(empty, "mine", folder)
     assert entry(empty, KEY, "mine") == entry(store, KEY, "mine")
-    for name in ("run.json", "samples.jsonl", f"judged/{KEY}/judge.json", f"judged/{KEY}/scores.csv"):
+    for name in ("run.json", "samples.jsonl", f"judged/{KEY}/judge.json"):
         assert (empty.model_dir("mine") / name).read_bytes() == (store.model_dir("mine") / name).read_bytes()
+    assert read_entry(empty, "mine", KEY).texts == read_entry(store, "mine", KEY).texts
     assert empty.judgments("mine", KEY) == store.judgments("mine", KEY)
     assert empty.measurements("mine") == store.measurements("mine")
     assert empty.edits("mine").keys() == store.edits("mine").keys()
@@ -473,7 +474,7 @@ def test_a_sample_without_a_line_has_no_verdict(empty: Store, bench: Benchmark, 
     found = entry(empty, key, "kiwi")
     assert (found.complete, found.scored, found.lacking, found.unattempted) == (False, 7, (bench.samples[1].id,), 0)
     assert found.overall.low < (found.scored_overall or 0) < found.overall.high
-    table = (empty.judged_dir("kiwi", key) / "scores.csv").read_text(encoding="utf-8")
+    table = read_entry(empty, "kiwi", key).texts["scores.csv"].decode()
     assert "no_verdict,True,the score file has no line for it" in table
 
 

@@ -19,7 +19,7 @@ from sparkle_bench.leaderboard import rebuild
 from sparkle_bench.records import Edit, Measurement, to_json
 from sparkle_bench.signals import VERSION, to_data
 from sparkle_bench.store import Store
-from sparkle_bench.verification.keeping import Checked, check
+from sparkle_bench.verification.keeping import CheckedBoards, check
 from tests import cli, makers
 from tests.conftest import DemoRun
 from tests.fake_judge import Answer, FakeJudge, serving, verdict
@@ -84,7 +84,7 @@ def git(kept: Store, *words: str) -> str:
     return subprocess.run(command, cwd=kept.root, check=True, capture_output=True, text=True, timeout=60).stdout
 
 
-def names(found: Checked) -> list[str]:
+def names(found: CheckedBoards) -> list[str]:
     """All differences, in one list."""
     kept = [wrong for each in (*found.entries, *found.boards) for wrong in each.differences]
     return [f"{wrong.where}: {wrong.what}" for wrong in (*kept, *found.others)]
@@ -365,6 +365,10 @@ def edited_scores(kept: Store) -> None:
     path.write_text(head + first.replace("scored", "no_edit") + "".join(rest))
 
 
+def commas_for_scores(kept: Store) -> None:
+    (judged(kept, "second") / "scores.csv").write_bytes(b"," * 3_000_000)
+
+
 def edited_flags(kept: Store) -> None:
     path = judged(kept, "first") / "flags.csv"
     path.write_text(path.read_text().splitlines(keepends=True)[0])
@@ -424,7 +428,10 @@ TAMPERED: dict[Callable[[Store], None], list[str]] = {
     remove_a_figure: ["figures/radar.png: is missing"],
     replace_a_figure: ["figures/radar.png: is no figure"],
     script_in_a_figure: ["figures/radar.svg: holds a script"],
-    remove_a_result: ["leaderboard.csv: has a row of second, which no result gives", "leaderboard.json: has a row of"],
+    remove_a_result: [
+        "leaderboard.csv: has a row of second, which the evidence does not give",
+        "leaderboard.json: has a row of",
+    ],
     edit_the_page: ["index.html: line ", "The best: "],
     edit_the_markdown: ["leaderboard.md: line ", "the great"],
     edit_the_index: ["leaderboards/index.html: line ", "more"],
@@ -447,11 +454,15 @@ TAMPERED: dict[Callable[[Store], None], list[str]] = {
     raised_marks: ["judgments.jsonl"],
     a_deleted_verdict: ["leaderboard.csv: second: "],
     removed_scores: ["scores.csv: is missing"],
-    edited_scores: ["scores.csv: row 2, Sparkle_", "status 'no_edit', made again 'scored'"],
-    edited_flags: ["flags.csv: is not what the signals give: 0 flags, made again 4"],
+    edited_scores: ["scores.csv: Sparkle_", " 0: status is no_edit, rebuilt scored"],
+    commas_for_scores: ["scores.csv: has 3000000 bytes, rebuilt "],
+    edited_flags: ["flags.csv: lacks the row of Sparkle_", " 0 source_again; lacks the row of "],
     flags_without_signals: ["flags.csv: speaks of signals, but there are none"],
     windows_line_ends: ["leaderboard.csv: has line ends of Windows"],
-    a_newer_version_s_field: ["judgments.jsonl", "confidence", "is not compared, for results/second cannot be scored"],
+    a_newer_version_s_field: [
+        "judgments.jsonl:1: has the unknown field 'confidence'; another version of sparkle-bench wrote it",
+        "is not compared, for results/second cannot be scored",
+    ],
     no_judge: ["results/second: has no verdicts of any judge"],
     no_run: ["results/second: has no run.json"],
     a_torn_line: ["judgments.jsonl", "cut off"],
@@ -510,6 +521,16 @@ def test_what_the_demo_leaves_passes_with_its_videos_in_place(demo_run: DemoRun)
     found = check(Store(root=demo_run.root))
     assert names(found) == []
     assert len(found.entries) == 8
+
+
+def test_rules_that_a_link_leads_to_are_not_opened(kept: Store) -> None:
+    rules = kept.root / "prompts" / "sparkle" / "signals.toml"
+    rules.parent.mkdir(parents=True)
+    rules.symlink_to("/etc/hostname")
+    found = check(kept)
+    assert [entry.differences[0].what for entry in found.entries] == [
+        "cannot be scored: prompts/sparkle/signals.toml is not read"
+    ] * 2
 
 
 def test_a_difference_is_named_once(kept: Store) -> None:

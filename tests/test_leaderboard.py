@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import functools
 import hashlib
+import io
 import json
 import math
 import os
@@ -23,9 +24,9 @@ import matplotlib.image
 import pandas as pd
 import pytest
 
-from sparkle_bench import plots, report
+from sparkle_bench import leaderboard, plots, report
 from sparkle_bench.errors import StoreError
-from sparkle_bench.leaderboard import Board, Entry, Row, evidence, read_entry, rebuild
+from sparkle_bench.leaderboard import FILES, Board, Entry, Row, evidence, read_entry, rebuild
 from sparkle_bench.prompts import load_prompt
 from sparkle_bench.records import Edit, Judgment, Probe, Sample
 from sparkle_bench.rubric import Scores
@@ -412,6 +413,25 @@ def test_a_result_that_nobody_judged_is_on_no_board(tmp_path: Path) -> None:
         read_entry(store, "a", KEY)
 
 
+def test_scoring_a_result_writes_nothing_and_gives_the_files_that_a_rebuild_writes(tmp_path: Path) -> None:
+    store = Store(root=tmp_path)
+    put(store, "a", Result(marks=[5] * 5))
+    before = everything(tmp_path)
+    texts = read_entry(store, "a", KEY).texts
+    assert everything(tmp_path) == before
+    rebuild(store)
+    assert [(store.judged_dir("a", KEY) / name).read_bytes() for name in texts] == [*texts.values()]
+    assert [*texts] == ["scores.csv"]
+
+
+def test_the_texts_of_a_board_are_the_files_that_a_rebuild_writes(world: Store) -> None:
+    for board in rebuild(world):
+        folder = world.board_dir(board.benchmark, board.judge_key)
+        made = leaderboard.texts(board)
+        assert {name: (folder / name).read_bytes() for name in made} == made
+        assert made.keys() == {name for name in FILES if not name.startswith("figures/")}
+
+
 # -- the same bytes --------------------------------------------------------------------------------------------------
 
 
@@ -705,6 +725,14 @@ def test_hostile_text_is_only_text_on_the_page(tmp_path: Path, text: str) -> Non
     assert page.tags == tame.tags
     assert page.links == tame.links
     assert folded("".join(page.text)).count(folded(text)) == "".join(tame.text).count("tame") > 15
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1+1", "\r=1+1"])
+def test_no_cell_of_the_csv_is_a_formula(tmp_path: Path, text: str) -> None:
+    table = leaderboard.to_frame(a_board(tmp_path, text)).to_csv(index=False)
+    cells = [cell for row in csv.reader(io.StringIO(table, newline="")) for cell in row]
+    assert sum(text.strip() in cell for cell in cells) > 5, table
+    assert [cell for cell in cells if cell.startswith(("=", "+", "-", "@"))] == []
 
 
 def folded(text: str) -> str:

@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 
 from sparkle_bench import benchmark, disk, run
+from sparkle_bench.cli.verify import how_many
 from sparkle_bench.errors import StaleEdit, StoreError
 from sparkle_bench.judges import probe
 from sparkle_bench.judges.replay import replay
@@ -28,7 +29,9 @@ from sparkle_bench.records import Sample
 from sparkle_bench.rubric import parse
 from sparkle_bench.signals.request import load_rules
 from sparkle_bench.store import Store
-from sparkle_bench.verification.again import Again, Rejudged, check_files, how_many, rejudge, subset, with_verdict
+from sparkle_bench.verification.again import Again, check_files, rejudge, with_verdict
+from sparkle_bench.verification.drawing import subset
+from sparkle_bench.verification.rejudged import Rejudged
 from tests.fake_judge import Answer, FakeJudge, serving, verdict
 from tests.makers import write_benchmark, write_clip
 from tests.road import NOW, PROMPT, Road

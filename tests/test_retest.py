@@ -18,6 +18,7 @@ from scipy import stats as scipy_stats
 from sparkle_bench.prompts import load_prompt
 from sparkle_bench.rubric import Scores, cap
 from sparkle_bench.stats import Remarked, Retest, Rules, retest, share_at_most
+from sparkle_bench.verification.rejudged import retest_lines
 
 RUBRIC = load_prompt("sparkle", root=Path()).rubric
 N, OF = 46, 458
@@ -382,7 +383,7 @@ def test_small_differences_of_another_machine_can_be_let_pass() -> None:
     ]
     strict = retest(rounded, of=OF, seed=0)
     assert strict.verdict == "inconsistent"
-    assert any("another GPU" in line for line in strict.lines())
+    assert any("another GPU" in line for line in retest_lines(strict))
     lenient = Rules(tolerance=0.3)
     assert retest(rounded, of=OF, seed=0, rules=lenient).verdict == "consistent"
     assert retest(paired(0, steady, inflated), of=OF, seed=0, rules=lenient).verdict == "inconsistent"
@@ -391,7 +392,7 @@ def test_small_differences_of_another_machine_can_be_let_pass() -> None:
 
 def test_it_says_all_in_words_and_as_data() -> None:
     found = outcome(0, noisy, inflated)
-    text = "\n".join(found.lines())
+    text = "\n".join(retest_lines(found))
     assert text.endswith("verdict: inconsistent")
     for word in (
         "95% interval",
@@ -426,4 +427,4 @@ def test_no_samples_are_refused() -> None:
 def test_one_sample_is_said_to_be_too_few() -> None:
     found = outcome(0, steady, n=1)
     assert (found.verdict, found.interval, found.shown_from) == ("too few to tell", None, None)
-    assert "no difference at all could have been shown" in found.lines()[0]
+    assert "no difference at all could have been shown" in retest_lines(found)[0]

@@ -432,7 +432,7 @@ CASES: dict[str, Case] = {
     "sound alone": Case(make=sound_alone, state="unusable", kinds=("unreadable",), said="has no video stream"),
     "cut off": Case(make=cut_off, state="unusable", kinds=("truncated",), said="is truncated"),
     "cut off before its index": Case(
-        make=cut_off_before_its_index, state="unusable", kinds=("unreadable",), said="is not a readable video"
+        make=cut_off_before_its_index, state="unusable", kinds=("truncated",), said="before the index that stands"
     ),
     "a WebM, cut off": Case(
         make=cut_off_webm, state="unusable", kinds=("unreadable",), said="it breaks off or is damaged"
@@ -530,7 +530,7 @@ def test_pictures_that_change_their_size_are_seen_when_all_are_decoded(made_up: 
     assert kinds(look(made_up, path)) == ("not_browser",)
     row = look(made_up, path, deep=True)
     assert (row.state, kinds(row)) == ("unusable", ("size_changes", "not_browser"))
-    assert "change their size at frame 40" in row.findings[0].text
+    assert "changes from 256x144 to 320x180 at frame 40" in row.findings[0].text
 
 
 def test_frames_that_never_come_out_are_counted_when_all_are_decoded(made_up: Ground, tmp_path: Path) -> None:

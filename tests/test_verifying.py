@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from sparkle_bench import benchmark, exchange, leaderboard, run
+from sparkle_bench import benchmark, exchange, leaderboard, prompts, run
 from sparkle_bench.benchmark import Benchmark
 from sparkle_bench.disk import Hashes
 from sparkle_bench.editors.folder import Folder
@@ -115,8 +115,7 @@ def have_judged(root: Path, name: str, videos: Path, reply: Callable[[Sample], s
         fake = stack.enter_context(serving(replying(bench.samples, reply)))
         judge = Road(root).connected(stack, fake)
         run.judge(work, run.Bench(judge=judge, prompt=PROMPT, **seat), now=NOW)
-    for key in store.judge_keys(name):
-        leaderboard.read_entry(store, name, key)
+    leaderboard.rebuild(store)
 
 
 @pytest.fixture(scope="module")
@@ -179,7 +178,7 @@ class Handed:
         for key in store.judge_keys("mine"):
             judge = store.read_judge("mine", key) or {}
             store.write_judge("mine", key, {**judge, "usage": run.usage(store.all_judgments("mine", key))})
-            leaderboard.read_entry(store, "mine", key)
+        leaderboard.rebuild(store)
 
     def rekey(self) -> None:
         """Make the judge key fit what `judge.json` says."""
@@ -194,8 +193,10 @@ class Handed:
         folder.rename(folder.with_name(json.loads((folder / "judge.json").read_text())["key"]))
 
 
-def verified(root: Path, *, bench: Benchmark | None = None, model: str = "mine") -> Verified:
-    return verify(Store(root=root), model, benchmark=bench, hashes=Hashes())
+def verified(
+    root: Path, *, bench: Benchmark | None = None, prompts: Path | None = None, model: str = "mine"
+) -> Verified:
+    return verify(Store(root=root), model, benchmark=bench, prompts=prompts, hashes=Hashes())
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -246,7 +247,8 @@ def test_a_result_of_the_command_line_is_clean(honest: Path, tmp_path: Path) -> 
     assert again.returncode == 0, again.stderr
     for name in ("mine", "other"):
         found = verified(tmp_path, model=name)
-        assert (found.differences, found.signs, found.incomplete) == ((), (), ())
+        assert (found.differences, found.incomplete) == ((), ())
+        assert {sign.name for sign in found.signs} == {"same_videos_as"}, "both are of the same folder"
         assert found.counts["verdicts"] == 32
 
 
@@ -658,9 +660,9 @@ TAMPERING: Mapping[Tamper, str] = {
     another_judge_named: "its identity makes the key a-better-judge-.*it is not the judge that it says it is",
     another_folder: "names the key 'tiny-judge-.*', its folder 'gemini-2.5-pro-12345678'",
     no_reader: "names no known reader of replies: 'kindly'",
-    edited_scores_csv: "scores.csv: row 3, Sparkle_.*: bg_visual .*, made again",
-    shortened_scores_csv: "scores.csv: is not what the verdicts give: 16 rows, made again 17",
-    invented_flag: "flags.csv: is not what the signals give: 1 flags, made again 0",
+    edited_scores_csv: "scores.csv: Sparkle_.* 0: bg_visual is [45].0, rebuilt ",
+    shortened_scores_csv: "scores.csv: lacks the row of Sparkle_.* 0",
+    invented_flag: "flags.csv: has a row of Sparkle_time_000001 0 new_text, which the evidence does not give",
     edited_usage: "usage says attempts 3, its judgments 16",
     signals_of_another_file: "measures a file that edits.jsonl does not have",
     removed_signals: "flags.csv: speaks of signals, but there are none",
@@ -805,6 +807,8 @@ def test_verdicts_taken_from_another_result_are_compared_with_it(honest: Path, r
 def test_the_embedded_judges_marks_are_made_again_from_the_signals(demo_run: DemoRun, tmp_path: Path) -> None:
     shutil.copytree(demo_run.root / "results/retimed", tmp_path / "results/mine")
     handed = Handed(tmp_path)
+    run = tmp_path / "results/mine/run.json"
+    run.write_text(run.read_text(encoding="utf-8").replace('"model": "retimed"', '"model": "mine"'), encoding="utf-8")
 
     def change(lines: list[dict[str, Any]]) -> None:
         lines[2] |= {"reply": re.sub(r": \d", ": 5", lines[2]["reply"]), "scores": dict.fromkeys(KEYS, 5)}
@@ -844,9 +848,9 @@ def test_what_is_said_is_bounded(root: Path) -> None:
     handed = Handed(root)
     handed.judgments.write_bytes(handed.judgments.read_bytes() + b"rubbish\n" * 100_000)
     found = verified(root)
-    assert (len(found.differences), found.unlisted) == (5000, 95_000)
+    assert (len(found.differences), found.unlisted) == (201, 0)
     lines = found.lines(most=3)
-    assert lines[3] == "difference: and 99997 more"
+    assert lines[3] == "difference: and 198 more"
     assert len(lines) < 12
 
 
@@ -1021,7 +1025,27 @@ def test_videos_show_signs_too(honest: Path, tmp_path: Path) -> None:
     assert signs["source_marked_high"].samples == (samples[2].id,)
     (Handed(tmp_path).judged / "flags.csv").write_text("sample_id,repeat,name,why\n")
     (difference,) = verified(tmp_path).differences
-    assert re.search(r"0 flags, made again \d+; missing: Sparkle_location_00000\d, the ", difference.what)
+    assert re.search(r"lacks the row of Sparkle_location_00000\d 0 ", difference.what)
+
+
+def test_prompts_and_rules_that_come_with_a_result_are_not_believed(root: Path, tmp_path: Path) -> None:
+    """Whoever hands a result in may hand in a question of his own, and rules by which nothing is odd."""
+    handed = Handed(root)
+    changed_prompt(handed)
+    own = json.loads((handed.judged / "judge.json").read_text())["prompt"]
+    for keeper in (root, tmp_path / "keeper"):
+        shutil.copytree(prompts.folder("sparkle", tmp_path), keeper / "prompts" / "sparkle")
+    (root / "prompts" / "sparkle" / prompts.TEMPLATE).write_text(own)
+    (root / "prompts" / "sparkle" / "signals.toml").write_text("rubbish")
+    shipped = [
+        note for note in verified(root).notes if "its prompt is not the one that ships with this version" in note
+    ]
+    kept = [note for note in verified(root, prompts=tmp_path / "keeper").notes if "its prompt is not that of " in note]
+    assert (len(shipped), len(kept)) == (1, 1)
+    assert not any("flags are not made again" in note for note in verified(root).notes)
+    trusting = verified(root, prompts=root).notes
+    assert not any("its prompt is not" in note for note in trusting)
+    assert any("flags are not made again" in note for note in trusting)
 
 
 def test_the_control_is_no_sign(honest: Path, tmp_path: Path) -> None:
@@ -1072,13 +1096,38 @@ def test_other_honest_judges_leave_no_sign(root: Path, say: Say) -> None:
     assert (found.differences, found.signs) == ((), ())
 
 
+def mostly_one_set_of_marks(sample: Sample, line: dict[str, Any]) -> str:
+    odd = sample.id.endswith(("time_000002", "season_000002"))
+    return with_text(f"It shows {sample.scene} well.", marks_of(line) if odd else (5, 4, 5, 4, 4, 4))
+
+
+def other_videos(handed: Handed, name: str) -> None:
+    """Copy the result under another name, with other videos of which the same judge says the like."""
+    folder = handed.root / "results" / name
+    shutil.copytree(handed.folder, folder)
+
+    def sha256(line: Mapping[str, Any]) -> str:
+        return hashlib.sha256(f"{name} {line['sample_id']}".encode()).hexdigest()
+
+    def mark(lines: list[dict[str, Any]]) -> None:
+        for line in lines:
+            line |= {"edit_sha256": sha256(line), "reply": line["reply"].replace(" well.", f" well, {name}.")}
+
+    handed.change(folder / "edits.jsonl", lambda lines: [line.update(sha256=sha256(line)) for line in lines])
+    handed.change(folder / handed.judgments.relative_to(handed.folder), mark)
+
+
 def test_a_judges_habit_is_no_sign(root: Path) -> None:
-    """A judge that gives everybody the same is weak, not bribed; alone it looks the same."""
+    """A judge that gives nearly everybody the same is weak, not bribed; alone, or beside a copy, it looks the same."""
     handed = Handed(root)
-    rewrite(handed, one_set_of_marks)
-    assert {sign.name for sign in verified(root).signs} == {"one_vector"}
-    shutil.copytree(root / "results/mine", root / "results/other")
+    rewrite(handed, mostly_one_set_of_marks)
+    for name in "abc":
+        assert {sign.name for sign in verified(root).signs} == {"one_vector"}
+        other_videos(handed, name)
     assert verified(root).signs == ()
+    rewrite(handed, one_set_of_marks)
+    (sign,) = verified(root).signs
+    assert sign.what.endswith("; usual in 3 other results of this judge: 88%, but from 95% on nothing is told apart")
 
 
 def test_rationales_of_another_result_are_a_sign(root: Path) -> None:
@@ -1086,6 +1135,7 @@ def test_rationales_of_another_result_are_a_sign(root: Path) -> None:
     path = next((root / "results/other/judged").iterdir()) / "judgments.jsonl"
     handed = Handed(root)
     handed.change(path, lambda lines: [line.update(edit_sha256="ef" * 32) for line in lines])
-    (sign,) = verified(root).signs
+    of_edits, sign = verified(root).signs
+    assert (of_edits.name, of_edits.count) == ("same_videos_as", 16)
     assert (sign.name, sign.count) == ("copied_rationales", 16)
     assert "word for word in other" in sign.what

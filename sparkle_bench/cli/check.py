@@ -22,8 +22,8 @@ from sparkle_bench.cli import options as opt
 def check(bench: Path | None, root: Path, as_json: bool) -> None:
     """Check a repository that keeps boards: results/ without videos, and leaderboards/.
 
-    Every entry is computed again from its evidence, every board is rebuilt in a scratch folder and compared with the one
-    that is kept, and what does not belong into such a repository is named. Needs no video, judge or network, and changes
+    Every entry is computed again from its evidence, every board is made again and compared with the one that is
+    kept, and what does not belong into such a repository is named. Needs no video, judge or network, and changes
     nothing. Exit code 1 on any difference. leaderboards/README.md says how to set it up.
     """
     judge.api_key()  # nobody needs it here, and the programs that we start must not find it

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 import secrets
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,12 +19,14 @@ from sparkle_bench.cli import judge as judges
 from sparkle_bench.cli import judging, road
 from sparkle_bench.cli import options as opt
 from sparkle_bench.cli.bench import opened
+from sparkle_bench.errors import one_line
 
 if TYPE_CHECKING:
     from sparkle_bench.benchmark import Benchmark
     from sparkle_bench.run import Work
     from sparkle_bench.store import Store
-    from sparkle_bench.verification.again import Again, Rejudged
+    from sparkle_bench.verification.again import Again
+    from sparkle_bench.verification.rejudged import Rejudged
 
 WRONG, UNSURE = 1, 3
 SEEDS = 1 << 31
@@ -87,7 +91,12 @@ def verify(result: str, **given: Any) -> None:
     question = _question(result, given)
     hashes = question.store.hashes()
     found = verification.verify(
-        question.store, question.model, judge_keys=question.judge_keys, benchmark=question.benchmark, hashes=hashes
+        question.store,
+        question.model,
+        judge_keys=question.judge_keys,
+        benchmark=question.benchmark,
+        prompts=given["root"],
+        hashes=hashes,
     )
     hashes.save()
     if not given["as_json"]:
@@ -172,12 +181,14 @@ def _again(question: Question, given: Mapping[str, Any]) -> Again:
     """Draw the samples."""
     from sparkle_bench.stats import Rules
     from sparkle_bench.verification import again
+    from sparkle_bench.verification.drawing import subset
+    from sparkle_bench.verification.rejudged import REPEATS
 
     assert question.benchmark is not None, "it was asked for"
     key = _one_key(question)
     having = again.with_verdict(question.store, question.model, key, question.benchmark.samples)
     try:
-        count = again.how_many(given["rejudge"], len(having))
+        count = how_many(given["rejudge"], len(having))
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--rejudge") from error
     seed = given["seed"] if given["seed"] is not None else secrets.randbelow(SEEDS)
@@ -185,12 +196,27 @@ def _again(question: Question, given: Mapping[str, Any]) -> Again:
         store=question.store,
         model=question.model,
         judge_key=key,
-        chosen=again.subset(having, count, seed) if having else (),
+        chosen=subset(having, count, seed) if having else (),
         of=len(having),
         seed=seed,
-        repeats=max(again.REPEATS, given["repeats"]),
+        repeats=max(REPEATS, given["repeats"]),
         rules=Rules(tolerance=given["tolerance"]),
     )
+
+
+def how_many(text: str, of: int) -> int:
+    """Return how many of `of` samples `10%` or `46` are: a part is rounded up, at least one, at most all.
+
+    Raises:
+        ValueError: It is neither.
+    """
+    found = re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?) ?%|(\d{1,9})", text.strip(), re.ASCII)
+    if found is None or not float(found[1] or found[2]) or float(found[1] or 0) > 100:
+        raise ValueError(
+            f"{one_line(text, limit=60)!r} is neither a share such as 10% nor a number of samples such as 46"
+        )
+    wanted = math.ceil(round(of * float(found[1]) / 100, 6)) if found[1] else int(found[2])
+    return min(max(1, wanted), of)
 
 
 def _one_key(question: Question) -> str:

@@ -17,6 +17,9 @@ from sparkle_bench import disk
 from sparkle_bench.errors import SparkleError, StoreError, SubmissionError, listed, one_line
 from sparkle_bench.exchange.authors import ScoreFile
 from sparkle_bench.records import (
+    BENCHMARK_FIELDS,
+    JUDGE_FIELDS,
+    RUN_FIELDS,
     Edit,
     Judgment,
     Measurement,
@@ -26,6 +29,7 @@ from sparkle_bench.records import (
     measurement_from_json,
     sample_from_json,
     to_json,
+    unusable,
 )
 from sparkle_bench.submission import card
 
@@ -118,22 +122,15 @@ def read(path: Path) -> Sidecar | None:
         raise StoreError(f"{path} is damaged ({one_line(error)}); export again") from error
 
 
-_RUN: Mapping[str, type] = {"benchmark": dict, "editor": dict}
-_BENCHMARK: Mapping[str, type] = {"name": str, "digest": str, "samples": int, "partial": bool}
-_JUDGE: Mapping[str, type] = {
-    "key": str, "identity": dict, "notes": list, "rubric": dict, "repeats": int, "date": str, "code_version": str,
-}  # fmt: skip
-
-
 def check_fields(run: Mapping[str, Any], judge: Mapping[str, Any]) -> None:
     """Check that `run.json` and `judge.json` have what a board needs.
 
     Raises:
         StoreError: Naming the first field that is missing or of the wrong kind.
     """
-    for document, data, kinds in (("run.json", run, _RUN), ("judge.json", judge, _JUDGE)):
+    for document, data, kinds in (("run.json", run, RUN_FIELDS), ("judge.json", judge, JUDGE_FIELDS)):
         _check(document, data, kinds)
-    _check("run.json's benchmark", run["benchmark"], _BENCHMARK)
+    _check("run.json's benchmark", run["benchmark"], BENCHMARK_FIELDS)
     if "declared" in run:
         try:
             card.from_data(run["declared"])
@@ -142,9 +139,9 @@ def check_fields(run: Mapping[str, Any], judge: Mapping[str, Any]) -> None:
 
 
 def _check(document: str, data: Mapping[str, Any], kinds: Mapping[str, type]) -> None:
-    for name, kind in kinds.items():
-        if not isinstance(data.get(name), kind):
-            raise StoreError(f"{document} has no usable field {name!r}")
+    name = unusable(data, kinds)
+    if name is not None:
+        raise StoreError(f"{document} has no usable field {name!r}")
 
 
 def read_beside(files: Sequence[ScoreFile]) -> Sidecar | None:

@@ -17,10 +17,11 @@ from pathlib import Path
 
 from sparkle_bench import disk, plots, report
 from sparkle_bench.leaderboard.entry import (
-    BENCHMARK_FIELDS,
-    JUDGE_FIELDS,
-    RUN_FIELDS,
+    DERIVED,
+    FLAGS,
+    SCORES,
     Entry,
+    derived_texts,
     evidence,
     read_entry,
 )
@@ -29,14 +30,15 @@ from sparkle_bench.leaderboard.table import DIGITS, flag_labels, row_values, to_
 from sparkle_bench.store import Store
 
 __all__ = [
-    "BENCHMARK_FIELDS",
+    "DERIVED",
     "DIGITS",
     "FILES",
-    "JUDGE_FIELDS",
-    "RUN_FIELDS",
+    "FLAGS",
+    "SCORES",
     "Board",
     "Entry",
     "Row",
+    "derived_texts",
     "evidence",
     "flag_labels",
     "missing",
@@ -44,6 +46,7 @@ __all__ = [
     "read_entry",
     "rebuild",
     "row_values",
+    "texts",
     "to_frame",
     "to_json",
 ]
@@ -59,7 +62,7 @@ FILES = (
 
 
 def rebuild(results: Store) -> list[Board]:
-    """Write every board that `results/` holds, and each result's `scores.csv`; remove boards of results that are gone.
+    """Write every board that `results/` holds, and each result's derived files; remove boards of results that are gone.
 
     Raises:
         StoreError: A file in `results/` is damaged.
@@ -69,6 +72,8 @@ def rebuild(results: Store) -> list[Board]:
         for model in results.models():
             for key in results.judge_keys(model):
                 entry = read_entry(results, model, key)
+                for name, text in entry.texts.items():
+                    disk.write(results.judged_dir(model, key) / name, text)
                 groups.setdefault((str(entry.run["benchmark"]["name"]), key), []).append(entry)
         boards = [ranked_board(name, key, entries) for (name, key), entries in sorted(groups.items())]
         for board in boards:
@@ -82,20 +87,29 @@ def rebuild(results: Store) -> list[Board]:
 def _write(results: Store, board: Board) -> None:
     """Write a board's files, unless all are as they were written from the same data by the same code."""
     folder = results.board_dir(board.benchmark, board.judge_key)
-    table = to_frame(board).to_csv(index=False, float_format=f"%.{DIGITS}f").encode()
-    data = to_json(board).encode()
+    made = texts(board)
     drawn = results.drawn(board.benchmark, board.judge_key)
-    made_from = hashlib.sha256(b"\0".join([table, data, _drawing_code().encode()])).hexdigest()
+    made_from = hashlib.sha256(b"\0".join([*made.values(), _drawing_code().encode()])).hexdigest()
     if drawn.read() == {"made_from": made_from, "files": _hashes(folder)}:
         return
-    disk.write(folder / "leaderboard.csv", table)
-    disk.write(folder / "leaderboard.json", data)
-    disk.write(folder / "leaderboard.md", report.markdown(board).encode())
     for name, figure in plots.figures(board).items():
         for kind in plots.KINDS:
             disk.write(folder / "figures" / f"{name}.{kind}", plots.render(figure, kind))
-    disk.write(folder / "index.html", report.page(board).encode())
+    for name, text in made.items():
+        disk.write(folder / name, text)
     drawn.write({"made_from": made_from, "files": _hashes(folder)})
+
+
+def texts(board: Board) -> dict[str, bytes]:
+    """Return a board's files but its figures, by name."""
+    table: str = to_frame(board).to_csv(index=False, float_format=f"%.{DIGITS}f")
+    made = {
+        "leaderboard.csv": table,
+        "leaderboard.json": to_json(board),
+        "leaderboard.md": report.markdown(board),
+        "index.html": report.page(board),
+    }
+    return {name: text.encode() for name, text in made.items()}
 
 
 def _hashes(folder: Path) -> dict[str, str | None]:

@@ -4,17 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sparkle_bench import disk
 from sparkle_bench.audit import Audit, audit
 from sparkle_bench.errors import PromptError, StoreError, SubmissionError
+from sparkle_bench.records import BENCHMARK_FIELDS, JUDGE_FIELDS, RUN_FIELDS, unusable
 from sparkle_bench.rubric import rubric_from_data
 from sparkle_bench.scoring import Evidence, Summary, counted, score_table, summarise
 from sparkle_bench.signals.request import load_rules
 from sparkle_bench.stats import Agreement, noise, repeated
 from sparkle_bench.store import Store
 from sparkle_bench.submission import card
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SCORES, FLAGS = "scores.csv", "flags.csv"
+DERIVED = (SCORES, FLAGS)
+"""What is derived from one judge's verdicts on a result, and kept beside them."""
+FLAG_COLUMNS = ("sample_id", "repeat", "name", "why")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +37,7 @@ class Entry:
         noise: How far these agree, by dimension key; empty if none was.
         run: Its `run.json`.
         judge: Its `judge.json`.
+        texts: The files that are derived from it, by name.
         declared: What its makers say of the model; None if nothing.
     """
 
@@ -39,6 +48,7 @@ class Entry:
     noise: Mapping[str, Agreement]
     run: Mapping[str, Any]
     judge: Mapping[str, Any]
+    texts: Mapping[str, bytes]
     declared: card.Card | None = None
 
     @property
@@ -58,7 +68,7 @@ class Entry:
 
 
 def read_entry(results: Store, model: str, judge_key: str) -> Entry:
-    """Score one result under one judge and write its `scores.csv`.
+    """Score one result under one judge. Nothing is written.
 
     Raises:
         StoreError: There is no such result, or it is damaged.
@@ -71,27 +81,24 @@ def read_entry(results: Store, model: str, judge_key: str) -> Entry:
     _check_fields(f"results/{model}/judged/{judge_key}/judge.json", judge, JUDGE_FIELDS)
     declared = _declared(model, run)
     try:
+        results.board_dir(run["benchmark"]["name"], judge_key)  # refuses a name that cannot be a folder's
         rubric = rubric_from_data(judge["rubric"])
         known = evidence(results, model, judge_key, judge)
         table = score_table(known, rubric)
         summary = summarise(table, rubric)
         units = repeated(counted(known), rubric)
-        audited = _audit(results, model, known, benchmark=str(run["benchmark"]["name"]))
+        audited = _audit(results, model, known, benchmark=run["benchmark"]["name"])
     except (PromptError, StoreError) as error:
         raise StoreError(f"results/{model} cannot be scored: {error}") from error
-    folder = results.judged_dir(model, judge_key)
-    disk.write(folder / "scores.csv", table.to_csv(index=False).encode())
-    if audited is not None:
-        disk.write(folder / "flags.csv", _flags_csv(audited))
-    agreement = noise(units, rubric)
     return Entry(
         model=model,
         summary=summary,
         audit=audited,
         units=units,
-        noise=agreement,
+        noise=noise(units, rubric),
         run=run,
         judge=judge,
+        texts=derived_texts(table, audited),
         declared=declared,
     )
 
@@ -113,32 +120,21 @@ def _audit(results: Store, model: str, known: Evidence, *, benchmark: str) -> Au
     return audit(known.samples, measurements, counted(known), rules) if rules else None
 
 
-def _flags_csv(audited: Audit) -> bytes:
+def derived_texts(table: pd.DataFrame, audited: Audit | None) -> dict[str, bytes]:
+    """Return the files of `DERIVED`, by name; without an audit there are no flags."""
     import pandas as pd
 
-    columns = ["sample_id", "repeat", "name", "why"]
-    rows = [{column: getattr(flag, column) for column in columns} for flag in audited.flags]
-    text: str = pd.DataFrame(rows, columns=columns).to_csv(index=False)
-    return text.encode()
-
-
-RUN_FIELDS: Mapping[str, type] = {"benchmark": dict, "editor": dict}
-BENCHMARK_FIELDS: Mapping[str, type] = {"name": str, "digest": str, "samples": int, "partial": bool}
-JUDGE_FIELDS: Mapping[str, type] = {
-    "key": str,
-    "identity": dict,
-    "notes": list,
-    "rubric": dict,
-    "repeats": int,
-    "date": str,
-    "code_version": str,
-}
+    tables = {SCORES: table}
+    if audited is not None:
+        rows = [{column: getattr(flag, column) for column in FLAG_COLUMNS} for flag in audited.flags]
+        tables[FLAGS] = pd.DataFrame(rows, columns=[*FLAG_COLUMNS])
+    return {name: made.to_csv(index=False).encode() for name, made in tables.items()}
 
 
 def _check_fields(where: str, data: Mapping[str, Any], fields: Mapping[str, type]) -> None:
-    for name, kind in fields.items():
-        if not isinstance(data.get(name), kind):
-            raise StoreError(f"{where} has no usable field {name!r}; restore it or remove the folder")
+    name = unusable(data, fields)
+    if name is not None:
+        raise StoreError(f"{where} has no usable field {name!r}; restore it or remove the folder")
 
 
 def evidence(results: Store, model: str, judge_key: str, judge: Mapping[str, Any]) -> Evidence:

@@ -91,35 +91,6 @@ class Retest:
         """Return everything as JSON data."""
         return asdict(self)
 
-    def lines(self) -> list[str]:
-        """Return the same in words, the verdict last."""
-        how = "all labellings" if self.exact else f"{self.rules.draws} labellings drawn with seed {self.seed}"
-        between = "" if self.interval is None else f" (95% interval {self.interval[0]:+.3f} to {self.interval[1]:+.3f})"
-        shown = (
-            "no difference at all could have been shown with so few samples"
-            if self.shown_from is None
-            else f"a mean difference of {self.shown_from:.2f} marks would have been found in 4 of 5 such checks"
-        )
-        lines = [
-            f"stored minus new marks: mean {self.difference:+.3f}{between}; {shown}",
-            f"the judge's own noise: two of its new verdicts differ by {self.noise:.3f} marks on average, "
-            f"a stored and a new one by {self.noise + self.excess:.3f}",
-            f"higher or lower than chance: p = {_p(self.direction.adjusted)}; further off than chance: "
-            f"p = {_p(self.size.adjusted)} ({how}, corrected for two tests)",
-            f"{self.apart} of {self.n} stored verdicts stand apart from all new ones, {self.apart_by_chance:.1f} are "
-            f"expected by chance; at most {100 * self.share_at_most:.0f}% of all {self.of} do (95% sure)",
-        ]
-        if self.noise == 0 and self.excess > 0:
-            lines.append(
-                "the judge never differed from itself here, so every difference counts; the same judge on another GPU or in "
-                "another release of its server may differ a little: make sure that is not the cause"
-            )
-        return [*lines, f"verdict: {self.verdict}"]
-
-
-def _p(value: float) -> str:
-    return f"{value:.3f}" if value >= 0.001 else f"{value:.1e}"
-
 
 def retest(pairs: Sequence[Remarked], *, of: int, seed: int, rules: Rules = USUAL) -> Retest:
     """Test whether the stored verdicts are like the new ones.

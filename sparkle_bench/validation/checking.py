@@ -5,7 +5,6 @@ Whatever the file is, this ends in a record. Trouble of this machine is on recor
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,12 +23,6 @@ if TYPE_CHECKING:
 
 MOST_NEAR = 3
 """So many files that look like a sample's are named."""
-_KINDS = (
-    ("truncated", re.compile(r"truncated|damaged at frame")),
-    ("variable_rate", re.compile(r"variable frame rate")),
-    ("beyond_limits", re.compile(r"beyond what is read|at most \d+|more than \d+|are read|read up to|video streams")),
-)
-"""What the words of `video.probe` tell; all others say that a file is no readable video."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +96,7 @@ def _read(sample: Sample, task: Task, notes: Notes) -> None:
         notes.size = notes.path.stat().st_size
         notes.probe = video.probe(notes.path)
     except VideoError as error:
-        notes.add(_kind(str(error).replace(notes.path.name, "")), error)
+        notes.add(error.kind, error)
     if notes.size is not None and 0 < notes.size <= video.MAX_BYTES:
         notes.sha256 = task.hashes.of(notes.path)
     promise = task.found.promised.get(sample.id)
@@ -119,10 +112,6 @@ def _read(sample: Sample, task: Task, notes: Notes) -> None:
         notes.add("source_again", "the very file of the source: nothing was edited")
     elif owners:
         notes.add("source_again", f"the very file of another sample's source, {owners[0]}")
-
-
-def _kind(words: str) -> str:
-    return next((kind for kind, pattern in _KINDS if pattern.search(words)), "unreadable")
 
 
 def _why(error: OSError) -> str:

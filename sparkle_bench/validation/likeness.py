@@ -11,11 +11,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sparkle_bench.video.glance import WHOLE, Box, Picture, cells
+from sparkle_bench.video.glance import WHOLE, Box, cells
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from sparkle_bench.video import Planes
 
     Cells = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]
 
@@ -90,19 +92,19 @@ class Part:
     name: str
 
 
-def is_plain(picture: Picture) -> bool:
+def is_plain(picture: Planes) -> bool:
     """Whether a picture is of one brightness, so that nothing can be told from it."""
     return float(cells(picture)[0].std()) < PLAIN
 
 
-def is_same(source: Picture, edited: Picture) -> bool:
+def is_same(source: Planes, edited: Planes) -> bool:
     """Whether the edit's picture is the source's: encoded anew, at another size, cut to another aspect or with bars."""
     ours = [cells(source, box) for box in _cuts(source, _aspect(edited, WHOLE))]
     theirs = [cells(edited, box) for box in _frames(edited)]
     return any(compare(a, b).within(SAME) for a in ours for b in theirs)
 
 
-def part_alike(source: Picture, edited: Picture) -> Part | None:
+def part_alike(source: Planes, edited: Planes) -> Part | None:
     """Return the part of the edit's picture that is the source's, or None."""
     for frame in _frames(edited):
         for film, parts in PARTS.items():
@@ -126,12 +128,12 @@ def compare(ours: Cells, theirs: Cells) -> Likeness:
     return Likeness(agreement=agreement, luma=apart[0], colour=max(apart[1:]))
 
 
-def _aspect(picture: Picture, box: Box) -> float:
+def _aspect(picture: Planes, box: Box) -> float:
     height, width = map(float, picture.luma.shape)
     return (box.right - box.left) * width / ((box.bottom - box.top) * height)
 
 
-def _cuts(source: Picture, aspect: float, *, most: float = 0.5) -> Iterator[Box]:
+def _cuts(source: Planes, aspect: float, *, most: float = 0.5) -> Iterator[Box]:
     """Yield the whole source, and its middle cut to an aspect if no side loses more than a share `most` for it."""
     yield WHOLE
     ours = _aspect(source, WHOLE)
@@ -140,7 +142,7 @@ def _cuts(source: Picture, aspect: float, *, most: float = 0.5) -> Iterator[Box]
         yield Box(left=margin, right=1 - margin) if ours > aspect else Box(top=margin, bottom=1 - margin)
 
 
-def _frames(picture: Picture) -> Iterator[Box]:
+def _frames(picture: Planes) -> Iterator[Box]:
     """Yield the whole picture, and what is left of it without black bars."""
     yield WHOLE
     luma = picture.luma

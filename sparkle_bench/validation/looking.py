@@ -15,7 +15,7 @@ from sparkle_bench.validation.likeness import is_plain, is_same, part_alike
 from sparkle_bench.video.glance import Glance, glance
 
 if TYPE_CHECKING:
-    from sparkle_bench.video.glance import Picture
+    from sparkle_bench.video import Planes
 
 LATEST = 240
 """A second look is taken in the middle of a clip, but at no later frame than this."""
@@ -40,11 +40,6 @@ class Clip:
     probe: Probe
     first: Glance
 
-    @property
-    def middle(self) -> int:
-        """The index of the frame at which a second look is taken."""
-        return min(self.probe.frames // 2, LATEST)
-
 
 def look(sample: Sample, probe: Probe, notes: Notes, *, deep: bool) -> None:
     """Look at an edit's pictures, and compare them and what it holds with its source.
@@ -59,8 +54,8 @@ def look(sample: Sample, probe: Probe, notes: Notes, *, deep: bool) -> None:
         VideoError: The edit cannot be opened any more.
         MachineError: This machine cannot read it or its source.
     """
-    middle = min(probe.frames // 2, LATEST)
-    edit = Clip(path=notes.path, probe=probe, first=glance(notes.path, (0, middle) if deep else (0,), whole=deep))
+    at = (0, _middle(probe)) if deep else (0,)
+    edit = Clip(path=notes.path, probe=probe, first=glance(notes.path, at, whole=deep))
     if 0 not in edit.first.pictures or edit.first.trouble is not None:
         notes.add("undecodable", edit.first.trouble or f"no frame of {notes.path.name} can be decoded")
         return
@@ -115,7 +110,7 @@ def _compare(source: Clip, edit: Clip, notes: Notes) -> None:
         return
     ours, theirs = _picture(source), _picture(edit)
     if theirs is None:
-        notes.add("undecodable", f"its frame number {edit.middle} cannot be decoded")
+        notes.add("undecodable", f"its frame number {_middle(edit.probe)} cannot be decoded")
     if ours is None or theirs is None:
         return
     now = _suspicion(ours, theirs)
@@ -125,14 +120,19 @@ def _compare(source: Clip, edit: Clip, notes: Notes) -> None:
         _note(now, notes)
 
 
-def _picture(clip: Clip) -> Picture | None:
+def _middle(probe: Probe) -> int:
+    """Return the index of the frame at which a second look is taken."""
+    return min(probe.frames // 2, LATEST)
+
+
+def _picture(clip: Clip) -> Planes | None:
     """Return the picture in the middle of a clip, or None if it cannot be decoded."""
-    if clip.middle in clip.first.pictures:
-        return clip.first.pictures[clip.middle]
-    return glance(clip.path, (clip.middle,)).pictures.get(clip.middle)
+    middle = _middle(clip.probe)
+    known = clip.first.pictures
+    return known[middle] if middle in known else glance(clip.path, (middle,)).pictures.get(middle)
 
 
-def _suspicion(source: Picture, edited: Picture) -> str | None:
+def _suspicion(source: Planes, edited: Planes) -> str | None:
     """Return what two pictures suggest in words, "" if nothing is odd, None if nothing can be told."""
     if is_plain(source) or is_plain(edited):
         return None
@@ -158,9 +158,7 @@ def _course(source: Clip | None, edit: Clip, notes: Notes) -> None:
     if course is None:
         return
     if edit.first.grown is not None:
-        notes.add(
-            "size_changes", f"its pictures change their size at frame {edit.first.grown}; write it again at one size"
-        )
+        notes.add("size_changes", edit.first.grown)
     elif edit.first.decoded < edit.probe.frames:
         notes.add("undecodable", f"it holds {edit.probe.frames} frames, but only {edit.first.decoded} can be decoded")
     if course.damaged:

@@ -10,32 +10,27 @@ Whoever can foresee the seed can foresee which samples are looked at, and lay re
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
-import math
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from sparkle_bench import disk, run
 from sparkle_bench.errors import BudgetSpent, StaleEdit, StoreError, VerdictError, listed, one_line
 from sparkle_bench.records import Edit, Judgment, Sample
 from sparkle_bench.rubric import Rubric, cap, check
 from sparkle_bench.run import Bench, Work
-from sparkle_bench.stats import Marks, Remarked, Retest, Rules, retest
+from sparkle_bench.stats import Marks, Remarked, Rules, retest
 from sparkle_bench.store import Store
+from sparkle_bench.verification.comparing import flat
+from sparkle_bench.verification.rejudged import REPEATS, Rejudged
 
-REPEATS = 2
-"""The fewest new verdicts that show the judge's own noise."""
 MOST_STORED = 50
 """More verdicts on one edit are rubbish, and would take memory without end."""
 SHOWN = 60
 """Characters of a value that a message shows."""
-_ABSENT = "nothing"
 
 Stage = Callable[[Work, str], AbstractContextManager[Work]]
 """Shows the progress of a stage with a name, and says how many samples it does at once."""
@@ -49,7 +44,7 @@ class Again:
         store: Where the result is.
         model: The result's name.
         judge_key: Whose verdicts are in question.
-        chosen: The samples, as `subset` draws them from those of whoever checks, never from the result's own list.
+        chosen: The samples, as `drawing.subset` draws them from those of whoever checks, never from the result's own list.
         of: How many samples have a verdict.
         seed: Of the drawing; results judged again with the same seed are gone on with.
         repeats: New verdicts of each sample.
@@ -79,56 +74,6 @@ class Again:
         return self.store.rejudged(self.seed)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rejudged:
-    """What came of it.
-
-    Attributes:
-        model: The result's name.
-        judge_key: Whose verdicts are in question.
-        seed: Of the drawing.
-        chosen: The samples' ids, in the order in which they were drawn.
-        of: How many samples have a verdict.
-        left_out: Why a chosen sample could not be compared, by its id: it did not get enough new verdicts.
-        stopped: Why the judge was not asked everything, or None.
-        retest: The comparison, or None if nothing could be compared.
-    """
-
-    model: str
-    judge_key: str
-    seed: int
-    chosen: tuple[str, ...]
-    of: int
-    left_out: Mapping[str, str]
-    stopped: str | None
-    retest: Retest | None
-
-    @property
-    def verdict(self) -> str:
-        """`consistent`, `inconsistent` or `too few to tell`."""
-        return self.retest.verdict if self.retest else "too few to tell"
-
-    def to_data(self) -> dict[str, Any]:
-        """Return everything as JSON data."""
-        data = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        tested = self.retest.to_data() if self.retest else None
-        return data | {"verdict": self.verdict, "left_out": dict(self.left_out), "retest": tested}
-
-    def lines(self) -> list[str]:
-        """Return the same in words, the verdict last."""
-        compared = len(self.chosen) - len(self.left_out)
-        lines = [f"judged again: {compared} of {self.of} verdicts of {self.judge_key}, drawn with seed {self.seed}"]
-        if self.left_out:
-            first = next(iter(self.left_out))
-            lines.append(
-                f"{len(self.left_out)} more were drawn but have no {REPEATS} new verdicts, so they are left out; "
-                f"the first, {first}: {self.left_out[first]}"
-            )
-        if self.stopped:
-            lines.append(f"stopped: {self.stopped}; with --seed {self.seed} it goes on from here")
-        return [*lines, *(self.retest.lines() if self.retest else [f"verdict: {self.verdict}"])]
-
-
 # -- which -----------------------------------------------------------------------------------------------------------
 
 
@@ -136,42 +81,6 @@ def with_verdict(store: Store, model: str, judge_key: str, samples: Sequence[Sam
     """Return those of the samples whose present edit has a verdict on record."""
     stored = _verdicts(store, model, judge_key)
     return [sample for sample in samples if sample.id in stored]
-
-
-def how_many(text: str, of: int) -> int:
-    """Return how many of `of` samples `10%` or `46` are: a part is rounded up, at least one, at most all.
-
-    Raises:
-        ValueError: It is neither.
-    """
-    found = re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?) ?%|(\d{1,9})", text.strip(), re.ASCII)
-    if found is None or not float(found[1] or found[2]) or float(found[1] or 0) > 100:
-        raise ValueError(
-            f"{one_line(text, limit=SHOWN)!r} is neither a share such as 10% nor a number of samples such as 46"
-        )
-    wanted = math.ceil(round(of * float(found[1]) / 100, 6)) if found[1] else int(found[2])
-    return min(max(1, wanted), of)
-
-
-def subset(samples: Sequence[Sample], count: int, seed: int) -> list[Sample]:
-    """Return `count` samples drawn at random, each theme in proportion, whatever the order in which they come.
-
-    They come in random order too: the first few of them are a fair part again, if the rest is never reached.
-    """
-    themes: dict[str, list[Sample]] = {}
-    for sample in sorted(samples, key=lambda sample: _drawn(seed, sample.id)):
-        themes.setdefault(sample.theme, []).append(sample)
-    shares = {theme: count * len(found) / len(samples) for theme, found in themes.items()}
-    taken = {theme: math.floor(share + 1e-9) for theme, share in shares.items()}
-    for theme in sorted(themes, key=lambda theme: (taken[theme] - shares[theme], _drawn(seed, theme))):
-        if sum(taken.values()) < min(count, len(samples)):
-            taken[theme] += 1
-    drawn = [sample for theme, found in themes.items() for sample in found[: taken[theme]]]
-    return sorted(drawn, key=lambda sample: _drawn(seed, sample.id))
-
-
-def _drawn(seed: int, name: str) -> bytes:
-    return hashlib.sha256(f"{seed}\0{name}".encode()).digest()
 
 
 # -- may it be -------------------------------------------------------------------------------------------------------
@@ -230,24 +139,19 @@ def check_judge(again: Again, bench: Bench) -> None:
         return
     stored = again.store.read_judge(again.model, again.judge_key) or {}
     here = json.loads(json.dumps(dict(bench.identity)))
-    apart = list(_differences(stored.get("identity"), here))
+    apart = _differences(flat(stored.get("identity")), flat(here))
     why = listed(apart, first=5) if apart else "its judge.json does not belong to that key"
     raise StoreError(f"the judge at hand is {bench.key}, not {again.judge_key}: {why}; nothing was asked")
 
 
-def _differences(there: object, here: object, name: str = "") -> Iterator[str]:
-    """Yield what differs in JSON data, as `decoding.temperature: 0.5 there, 0 here`."""
-    if isinstance(there, dict) and isinstance(here, dict):
-        for key in sorted(there.keys() | here.keys()):
-            yield from _differences(
-                there.get(key, _ABSENT), here.get(key, _ABSENT), f"{name}.{key}" if name else str(key)
-            )
-    elif there != here:
-        yield f"{name or 'identity'}: {_shown(there)} there, {_shown(here)} here"
+def _differences(there: Mapping[str, str], here: Mapping[str, str]) -> list[str]:
+    """Return what differs, as `decoding.temperature: 0.5 there, 0 here`."""
+    names = sorted(name for name in {*there, *here} if there.get(name) != here.get(name))
+    return [f"{name or 'identity'}: {_shown(there.get(name))} there, {_shown(here.get(name))} here" for name in names]
 
 
-def _shown(value: object) -> str:
-    return _ABSENT if value == _ABSENT else one_line(json.dumps(value), limit=SHOWN)
+def _shown(value: str | None) -> str:
+    return "nothing" if value is None else one_line(value, limit=SHOWN)
 
 
 # -- doing it --------------------------------------------------------------------------------------------------------

@@ -22,10 +22,11 @@ from sparkle_bench.errors import printable
 from sparkle_bench.leaderboard import FILES
 from sparkle_bench.store import NAME, Store
 from sparkle_bench.verification.findings import Difference
+from sparkle_bench.verification.reading import LARGEST_RECORDS
 
-LARGEST = 50_000_000
+LARGEST_KEPT = LARGEST_RECORDS
 """Bytes of a file; GitHub warns of larger ones. 458 samples take about 2 MB a judge."""
-MOST = 5
+MOST_OF_A_FILE = 5
 """Differences named of one file; the rest is counted."""
 _N = NAME.pattern
 _BOARD = "|".join(map(re.escape, FILES))
@@ -160,8 +161,8 @@ def _file(entry: os.DirEntry[str], where: str, walk: _Walk) -> None:
         walk.refuse(where, "is no plain file")
     elif not BELONGS.fullmatch(where):
         walk.name(where, _stranger(where))
-    elif found.st_size > LARGEST:
-        walk.refuse(where, f"has {found.st_size / 1e6:.0f} MB; at most {LARGEST / 1e6:.0f} MB are read")
+    elif found.st_size > LARGEST_KEPT:
+        walk.refuse(where, f"has {found.st_size / 1e6:.0f} MB; at most {LARGEST_KEPT / 1e6:.0f} MB are read")
     else:
         walk.files.append(where)
         runs = walk.tracked[where] == "100755" if where in walk.tracked else bool(found.st_mode & 0o111)
@@ -196,14 +197,16 @@ def _local_in_git(walk: _Walk) -> None:
         walk.name(path, f"is in git ({count} files); take it out with `git rm -r --cached` and name it in .gitignore")
 
 
-def prompts(store: Store) -> list[str]:
-    """Return the repository's own prompts and rules, which boards are made with: plain small files alone."""
+def unread_prompts(store: Store) -> list[str]:
+    """Return what of the repository's own prompts and rules, which boards are made with, must not be opened."""
     top = store.root / "prompts"
-    if top.is_symlink():
-        return []
-    found = (Path(folder) / name for folder, _inside, names in os.walk(top) for name in names)
-    plain = (path for path in found if path.suffix in (".toml", ".j2") and not path.is_symlink() and path.is_file())
-    return sorted(path.relative_to(store.root).as_posix() for path in plain if path.stat().st_size <= LARGEST)
+    inside = (Path(folder) / name for folder, folders, names in os.walk(top) for name in (*folders, *names))
+    found = [top] if top.is_symlink() else [path for path in inside if path.is_symlink() or _is_large(path)]
+    return sorted(path.relative_to(store.root).as_posix() for path in found)
+
+
+def _is_large(path: Path) -> bool:
+    return path.is_file() and path.stat().st_size > LARGEST_KEPT
 
 
 # -- texts -------------------------------------------------------------------------------------------------------------
@@ -221,7 +224,7 @@ def look_into(path: Path, where: str, known: set[str]) -> list[Difference]:
     more = 0
     for at, text in _texts(path, where):
         for what in _private(text, known):
-            if len(found) < MOST:
+            if len(found) < MOST_OF_A_FILE:
                 found.append(Difference(where=at, what=what))
             else:
                 more += 1

@@ -15,12 +15,13 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from sparkle_bench.benchmark import Benchmark
 from sparkle_bench.disk import Hashes
 from sparkle_bench.errors import StoreError, listed
-from sparkle_bench.records import Judgment, judgment_from_json
+from sparkle_bench.records import Judgment, edit_from_json, judgment_from_json
 from sparkle_bench.store import NAME, Store
 from sparkle_bench.verification.derived import check_derived, current
 from sparkle_bench.verification.findings import FORM, Findings, Verified
@@ -55,8 +56,10 @@ def verify(
     *,
     judge_keys: Sequence[str] | None = None,
     benchmark: Benchmark | None = None,
+    prompts: Path | None = None,
     hashes: Hashes,
     rivals: int = MOST_RIVALS,
+    videos: Mapping[str, Mapping[str, str]] | None = None,
 ) -> Verified:
     """Make everything again from a result's evidence and name every difference.
 
@@ -65,9 +68,11 @@ def verify(
         model: Its name.
         judge_keys: Whose verdicts; None for all.
         benchmark: The keeper's own copy of the benchmark, or None.
+        prompts: The root of the keeper's own prompts and rules; None for those that ship with the package.
         hashes: What is remembered of the hashes of files.
         rivals: So many other results of the same judge are looked at, for the signs; those from which verdicts were taken
             in any case.
+        videos: What `videos_of_all` found, where many results under one root are verified; None looks itself.
 
     Raises:
         StoreError: There is no such result, or a named judge did not judge it.
@@ -75,12 +80,14 @@ def verify(
     if not store.model_dir(model).is_dir():
         raise StoreError(f"no result named {model} in {store.root}; known: {listed(store.models()) or 'none'}")
     findings = Findings(counts=Counter(dict.fromkeys(COUNTS, 0)))
-    result = read_result(store, model, findings)
+    result = read_result(store, model, findings, prompts=prompts)
     keys = _keys(result, judge_keys, findings)
     check_header(result, benchmark, findings)
     check_edits(result, hashes, findings)
     check_signals(result, findings)
-    findings.signs += edit_signs(result.samples, result.newest)
+    everybody = videos_of_all(store) if videos is None else videos
+    others = {name: hashes_of for name, hashes_of in everybody.items() if name != model}
+    findings.signs += edit_signs(result.samples, result.newest, others)
     for key in keys:
         seat = check_judge(result, key, findings)
         if seat is not None:
@@ -88,6 +95,18 @@ def verify(
             _check_seat(result, seat, findings, rivals)
     _check_rest(result, findings)
     return findings.verified(model)
+
+
+def videos_of_all(store: Store) -> dict[str, dict[str, str]]:
+    """Return the hash of every sample's newest edit, by sample id, of every result under a root; links are not followed."""
+    found: dict[str, dict[str, str]] = {}
+    for name in filter(NAME.fullmatch, store.models()):
+        folder = store.model_dir(name)
+        if not folder.is_symlink():
+            edits = lines(files_in(folder), "edits.jsonl", edit_from_json, Findings())
+            newest = {line.record.sample_id: line.record.sha256 for line in edits}
+            found[name] = {sample_id: sha256 for sample_id, sha256 in newest.items() if sha256 is not None}
+    return found
 
 
 def _keys(result: Result, wanted: Sequence[str] | None, findings: Findings) -> list[str]:

@@ -6,14 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from sparkle_bench.benchmark import Benchmark, digest, is_inside
-from sparkle_bench.errors import listed
-from sparkle_bench.records import Sample, to_json
+from sparkle_bench.errors import SubmissionError, listed
+from sparkle_bench.records import BENCHMARK_FIELDS, Sample, to_json, unusable
+from sparkle_bench.submission import card
 from sparkle_bench.verification.findings import FORM, Findings
 from sparkle_bench.verification.reading import Result
 
 RUN, SAMPLES = "run.json", "samples.jsonl"
-FIELDS: Mapping[str, type] = {"name": str, "digest": str, "samples": int, "partial": bool}
-"""Of what `run.json` says of the benchmark."""
 
 
 def check_header(result: Result, benchmark: Benchmark | None, findings: Findings) -> None:
@@ -45,13 +44,19 @@ def _said(result: Result, findings: Findings) -> Mapping[str, Any] | None:
             findings.differ(RUN, "is missing; no board takes the result up", FORM)
         return None
     said = run.get("benchmark")
-    if not isinstance(said, dict) or any(type(said.get(name)) is not kind for name, kind in FIELDS.items()):
-        findings.differ(RUN, f"says of its benchmark not all of {', '.join(FIELDS)}, or another kind of them", FORM)
+    if not isinstance(said, dict) or unusable(said, BENCHMARK_FIELDS) is not None:
+        names = ", ".join(BENCHMARK_FIELDS)
+        findings.differ(RUN, f"says of its benchmark not all of {names}, or another kind of them", FORM)
         return None
     if not isinstance(run.get("editor"), dict):
         findings.differ(RUN, "has no usable field 'editor'", FORM)
     if run.get("model") != result.model:
-        findings.note(f"{RUN} calls the result {run.get('model')!r}; it lies under {result.model!r}")
+        findings.differ(RUN, f"calls the result {run.get('model')!r}; it lies under {result.model!r}")
+    if "declared" in run:
+        try:
+            card.from_data(run["declared"])
+        except SubmissionError as error:
+            findings.differ(RUN, f"declares what cannot be: {error}", FORM)
     return said
 
 

@@ -10,17 +10,14 @@ from typing import Any
 from sparkle_bench.errors import PromptError
 from sparkle_bench.exchange.incoming import EDITOR
 from sparkle_bench.judges import judge_key
-from sparkle_bench.prompts import Prompt, load_prompt
-from sparkle_bench.records import Judgment
+from sparkle_bench.prompts import Prompt, folder, load_prompt
+from sparkle_bench.records import JUDGE_FIELDS, Judgment, unusable
 from sparkle_bench.rubric import READER, Rubric, rubric_from_data
 from sparkle_bench.run import usage
 from sparkle_bench.store import NAME
 from sparkle_bench.verification.findings import FORM, SOURCES, Findings
 from sparkle_bench.verification.reading import Line, Result, document
 
-FIELDS: Mapping[str, type] = {
-    "key": str, "identity": dict, "notes": list, "rubric": dict, "repeats": int, "date": str, "code_version": str,
-}  # fmt: skip
 MOST_REPEATS = 100
 """What an identity calls the judge of the authors' own score files."""
 _READER = re.compile(r"(forgiving|strict) (\d{1,9})")
@@ -72,9 +69,9 @@ def check_judge(result: Result, key: str, findings: Findings) -> Seat | None:
     judge = document(result.files, where, findings)
     if judge is None:
         return None
-    wrong = [name for name, kind in FIELDS.items() if type(judge.get(name)) is not kind]
-    if wrong:
-        findings.damage(where, f"has no usable field {wrong[0]!r}")
+    wrong = unusable(judge, JUDGE_FIELDS)
+    if wrong is not None:
+        findings.damage(where, f"has no usable field {wrong!r}")
         return None
     if not 1 <= judge["repeats"] <= MOST_REPEATS:
         findings.damage(where, f"asks for {judge['repeats']} repeats; 1 to {MOST_REPEATS} are believed")
@@ -143,20 +140,23 @@ def _check_question(where: str, seat: Seat, findings: Findings) -> None:
 
 
 def _compare_shipped(result: Result, seat: Seat, findings: Findings) -> None:
-    """Say whether this is the question that everybody is asked: the one under the root, or else as shipped."""
+    """Say whether this is the question that everybody is asked: the keeper's own, or else as shipped."""
     benchmark = (result.run or {}).get("benchmark")
     name = benchmark.get("name") if isinstance(benchmark, dict) else None
     if not (isinstance(name, str) and NAME.fullmatch(name)) or seat.imported:
         return
     try:
-        shipped = load_prompt(name, root=result.store.root)
+        shipped = load_prompt(name, root=result.prompts)
     except PromptError as error:
         findings.note(f"{seat.key}: its question is compared with none: {error}")
         return
+    where = folder(name, result.prompts)
+    keepers = where.is_relative_to(result.prompts / "prompts")
+    whose = f"that of {where}" if keepers else "the one that ships with this version"
     if seat.rubric.digest != shipped.rubric.digest:
-        findings.note(f"{seat.key}: its rubric is not the one that ships with this version: other marks, another board")
+        findings.note(f"{seat.key}: its rubric is not {whose}: other marks, another board")
     if seat.judge.get("prompt") != shipped.text:
-        findings.note(f"{seat.key}: its prompt is not the one that ships with this version")
+        findings.note(f"{seat.key}: its prompt is not {whose}")
 
 
 def check_usage(seat: Seat, judgments: Sequence[Line[Judgment]], findings: Findings, *, travelled: bool) -> None:

@@ -1,14 +1,14 @@
 """A repository that keeps boards, checked as a whole: every entry against its evidence, every board against the entries.
 
-Made for a pull request's CI: no video, no judge, no network, and nothing in the repository is written. Boards are made again
-beside it, and their tables and pages must be byte for byte those that are kept. Figures only have to be there, for renderers
-and fonts differ between machines.
+Made for a pull request's CI: no video, no judge, no network, and nothing is written. Boards are made again, and their tables
+and pages must be byte for byte those that are kept. Figures only have to be there, for renderers and fonts differ between
+machines.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -20,13 +20,13 @@ from sparkle_bench.errors import StoreError, listed, printable
 from sparkle_bench.store import Store
 from sparkle_bench.verification import belonging, comparing
 from sparkle_bench.verification.belonging import Tree
-from sparkle_bench.verification.evidence import verify
+from sparkle_bench.verification.evidence import verify, videos_of_all
 from sparkle_bench.verification.findings import Difference
-from sparkle_bench.verification.rebuilding import DERIVED, RUBBISH, Rebuilt, rebuild
+from sparkle_bench.verification.rebuilding import RUBBISH, Rebuilt, rebuild
 
 _PNG, _SVG = b"\x89PNG\r\n\x1a\n", b"<?xml"
 WRITE = "run `sparkle-bench leaderboard` and keep what it writes"
-MOST = 20
+MOST_OF_EVIDENCE = 20
 """Differences named of one entry's evidence; the rest is counted."""
 _ACTIVE = re.compile(
     rb"<\s*(?:script|foreignobject|iframe|object|embed|animate|set)|<!entity|[\s/]on[a-z]+\s*=|javascript:"
@@ -83,7 +83,7 @@ class Kept:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Checked:
+class CheckedBoards:
     """All that was found of a repository.
 
     Attributes:
@@ -136,7 +136,9 @@ class _Case:
         tree: What lies in it.
         rebuilt: What its evidence gives.
         benchmark: The benchmark's files, if they are here.
+        prompts: The root of the repository's own prompts and rules; None if they must not be opened.
         hashes: What is remembered of the hashes of videos.
+        videos: The hashes of every result's newest edits.
         words: Words that are known to hold no secret.
     """
 
@@ -144,11 +146,13 @@ class _Case:
     tree: Tree
     rebuilt: Rebuilt
     benchmark: Benchmark | None
+    prompts: Path | None
     hashes: Hashes
+    videos: Mapping[str, Mapping[str, str]]
     words: set[str] = field(default_factory=set)
 
 
-def check(kept: Store, *, benchmark: Benchmark | None = None) -> Checked:
+def check(kept: Store, *, benchmark: Benchmark | None = None) -> CheckedBoards:
     """Check a repository that keeps boards; nothing in it is changed.
 
     Args:
@@ -157,14 +161,21 @@ def check(kept: Store, *, benchmark: Benchmark | None = None) -> Checked:
 
     Raises:
         StoreError: There is no such repository.
-        OSError: The scratch folder cannot be written.
     """
     if not any(top.is_dir() for top in kept.kept()):
         raise StoreError(
             f"{kept.root} has neither results/ nor leaderboards/; name the repository's folder with --root"
         )
     tree = belonging.look(kept)
-    case = _Case(kept=kept, tree=tree, rebuilt=rebuild(kept, tree), benchmark=benchmark, hashes=kept.hashes())
+    case = _Case(
+        kept=kept,
+        tree=tree,
+        rebuilt=rebuild(kept, tree),
+        benchmark=benchmark,
+        prompts=None if belonging.unread_prompts(kept) else kept.root,
+        hashes=kept.hashes(),
+        videos=videos_of_all(kept),
+    )
     entries = [_entry(case, model) for model in tree.models()]
     boards = [_board(case, name) for name in sorted({*case.rebuilt.boards, *tree.boards()})]
     index = kept.boards_index().relative_to(kept.root).as_posix()
@@ -172,7 +183,9 @@ def check(kept: Store, *, benchmark: Benchmark | None = None) -> Checked:
     of_entries = {wrong for entry in entries for wrong in entry.differences}
     of_boards = {wrong for board in boards for wrong in board.differences}
     rest = (wrong for wrong in tree.wrong if wrong not in of_entries | of_boards)
-    return Checked(entries=tuple(entries), boards=tuple(boards), others=(*rest, *others), notes=_notes(tree, boards))
+    return CheckedBoards(
+        entries=tuple(entries), boards=tuple(boards), others=(*rest, *others), notes=_notes(tree, boards)
+    )
 
 
 def _notes(tree: Tree, boards: list[Kept]) -> tuple[str, ...]:
@@ -213,16 +226,26 @@ def _verified(case: _Case, model: str) -> Kept:
     """Recompute everything from the evidence, as `sparkle-bench verify` does."""
     try:
         # Signs by comparison with other results are what `verify` is for: their cost grows with the square of the entries.
-        found = verify(case.kept, model, benchmark=case.benchmark, hashes=case.hashes, rivals=0)
+        found = verify(
+            case.kept,
+            model,
+            benchmark=case.benchmark,
+            prompts=case.prompts,
+            hashes=case.hashes,
+            rivals=0,
+            videos=case.videos,
+        )
     except RUBBISH as error:
         failed = Difference(where=f"results/{model}", what=f"cannot be verified: {printable(error)}")
         return Kept(name=f"results/{model}", differences=(failed,))
-    differences = [Difference(where=f"results/{model}/{d.where}", what=d.what) for d in found.differences[:MOST]]
-    rest = len(found.differences) + found.unlisted - MOST
+    differences = [
+        Difference(where=f"results/{model}/{d.where}", what=d.what) for d in found.differences[:MOST_OF_EVIDENCE]
+    ]
+    rest = len(found.differences) + found.unlisted - MOST_OF_EVIDENCE
     if rest > 0:
         more = f"{rest} more differences; `sparkle-bench verify results/{model}` names them"
         differences.append(Difference(where=f"results/{model}", what=more))
-    signs = [line.removeprefix("sign: ") for line in found.lines(most=MOST) if line.startswith("sign: ")]
+    signs = [line.removeprefix("sign: ") for line in found.lines(most=MOST_OF_EVIDENCE) if line.startswith("sign: ")]
     return Kept(
         name=f"results/{model}",
         differences=tuple(differences),
@@ -241,7 +264,7 @@ def _derived(case: _Case, model: str) -> Iterator[Difference]:
         elif f"{folder}/judge.json" not in case.tree.files:
             yield Difference(where=folder, what="has no judge.json that can be read; restore it or remove the folder")
         elif f"results/{model}/run.json" in case.tree.files:
-            for name in DERIVED:
+            for name in leaderboard.DERIVED:
                 yield from _compared(case, f"{folder}/{name}")
 
 

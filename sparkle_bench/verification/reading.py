@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar, cast
 
+import sparkle_bench
 from sparkle_bench.errors import SparkleError, one_line
 from sparkle_bench.records import (
     Edit,
@@ -34,8 +35,10 @@ from sparkle_bench.store import Store
 from sparkle_bench.verification.findings import Findings
 
 R = TypeVar("R")
-LARGEST = 256 << 20
+LARGEST_RECORDS = 50_000_000
 """Bytes of a file of records; larger ones are not read."""
+MOST_DAMAGED = 200
+"""After so many damaged lines the rest of a file is not read: it is rubbish, and would cost minutes."""
 LARGEST_DOCUMENT = 4 << 20
 """Bytes of a JSON document."""
 MOST_FILES = 200_000
@@ -92,7 +95,7 @@ class Line(Generic[R]):
     record: R
 
 
-def content(files: Files, name: str, findings: Findings, *, largest: int = LARGEST) -> bytes | None:
+def content(files: Files, name: str, findings: Findings, *, largest: int = LARGEST_RECORDS) -> bytes | None:
     """Return a file's bytes; None if it is not there, or not one to be read, which is then put down."""
     if name not in files.plain:
         if any(name == other or name.startswith(f"{other}/") for other in files.others):
@@ -131,21 +134,39 @@ def lines(files: Files, name: str, make: Callable[[Mapping[str, Any]], R], findi
     if data is None:
         return []
     found: list[Line[R]] = []
+    damaged = 0
     *whole, rest = data.split(b"\n")
     if rest:
         findings.damage(name, "the last line is cut off and does not count", line=len(whole) + 1)
+    known = _hints(_hints(make)["return"])
     for number, text in enumerate(whole, 1):
         try:
-            record = make(_loads(text))
+            fields = _loads(text)
+            if (unknown := _unknown(fields, known)) is not None:
+                findings.damage(name, unknown, line=number)
+                continue
+            record = make(fields)
             wrong = misfit(record)
         except (ValueError, TypeError, AttributeError, RecursionError, SparkleError) as error:
             findings.damage(name, f"is damaged ({one_line(error, limit=160)})", line=number)
+            damaged += 1
+            if damaged >= MOST_DAMAGED:
+                findings.damage(name, f"{damaged} lines are damaged, and the rest is not read", line=number)
+                break
             continue
         if wrong:
             findings.damage(name, f"is damaged (its field {wrong!r} is of the wrong kind)", line=number)
         else:
             found.append(Line(number=number, record=record))
     return found
+
+
+def _unknown(fields: object, known: Mapping[str, Any]) -> str | None:
+    """Say of a record that it has a field of another version, or None."""
+    name = next((name for name in fields if name not in known), None) if isinstance(fields, dict) else None
+    if name is None:
+        return None
+    return f"has the unknown field {one_line(name, limit=60)!r}; another version of sparkle-bench wrote it"
 
 
 def _loads(text: bytes) -> Any:
@@ -213,6 +234,7 @@ class Result:
 
     Attributes:
         store: Where it lies.
+        prompts: The root of the prompts and rules that it is held against; those under its own may be a stranger's.
         model: Its name.
         files: What lies in its folder.
         run: Its `run.json`, or None.
@@ -222,6 +244,7 @@ class Result:
     """
 
     store: Store
+    prompts: Path
     model: str
     files: Files
     run: Mapping[str, Any] | None
@@ -240,8 +263,14 @@ class Result:
         return {(line.record.sample_id, line.record.edit_sha256): line.record for line in self.measurements}
 
 
-def read_result(store: Store, model: str, findings: Findings) -> Result:
+def read_result(store: Store, model: str, findings: Findings, *, prompts: Path | None = None) -> Result:
     """Read a result's documents and records, whatever state they are in.
+
+    Args:
+        store: Where it lies.
+        model: Its name.
+        findings: Where damage goes.
+        prompts: The root of the prompts and rules that it is held against; None for those that ship with the package.
 
     Raises:
         StoreError: The name cannot be a folder's.
@@ -257,6 +286,7 @@ def read_result(store: Store, model: str, findings: Findings) -> Result:
         edits.setdefault(edit.record.sample_id, []).append(edit)
     return Result(
         store=store,
+        prompts=Path(sparkle_bench.__file__).parent if prompts is None else prompts,
         model=model,
         files=files,
         run=document(files, "run.json", findings),

@@ -1,9 +1,11 @@
 """Signs of gaming: patterns that invented or bought marks leave behind, and that may have another reason.
 
 A sign is a reason to look and never makes a result wrong. Shares are compared with those of other results of the same judge
-where there are some: what a judge does to everybody is the judge's habit. Edits that are the source again are left out
-of every pattern but their own, for an honest judge says the same of all of them. The embedded judge is left out of all:
-its marks are made again from the signals.
+where there are enough: what a judge does to everybody is the judge's habit. A result that stands beside another must not
+silence its signs, so a rival counts only with verdicts of its own on videos of its own, the middle one is the measure, and
+no limit reaches the whole. Whoever invents as many results as others hand in still shifts the middle.
+Edits that are the source again are left out of every pattern but their own, for an honest judge says the same of all of
+them. The embedded judge is left out of all: its marks are made again from the signals.
 """
 
 from __future__ import annotations
@@ -14,6 +16,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from sparkle_bench.errors import listed
+from sparkle_bench.exchange.authors import content_hash
 from sparkle_bench.records import Edit, Judgment, Measurement, Sample
 from sparkle_bench.rubric import Rubric, cap
 from sparkle_bench.verification.findings import FIRST, Sign
@@ -21,18 +25,28 @@ from sparkle_bench.verification.words import rationale, subjects
 
 FEWEST = 12
 """Below so many verdicts no share is looked at."""
-MARGIN = 0.3
-"""So much higher than that of every other result of the same judge must a share be."""
+ENOUGH = 3
+"""Of fewer other results one invented one moves the middle at will."""
+HIGHEST = 0.95
+"""No limit is higher: a judge that says the same of nearly all tells nothing apart, whatever is usual."""
+MOST = 0.5
+"""Two results of which more than half the files are the same are one result: chance makes no two files alike."""
+FEWEST_SAME = 4
+"""Fewer files in common may be what two programs write where they give up, such as one still."""
 LONG_RATIONALE = 12
 """Words from which on two rationales are not alike by chance, unless the scene is the same."""
 ALONE: Mapping[str, float] = {
-    "one_vector": 0.8,
-    "identical": 0.2,
-    "long_identical": 0.02,
-    "unmentioned": 0.5,
-    "copied": 0.2,
+    "one_vector": 0.8,  # a coarse judge gives many edits its middle mark, but not four in five all marks alike
+    "identical": 0.2,  # short phrases recur by chance
+    "long_identical": 0.02,  # long ones do not, but a model may have failed in one way more than once
+    "unmentioned": 0.5,  # so many would be so if rationales had nothing to do with instructions
+    "copied": 0.2,  # a judge may say the same of two videos that failed in the same way
 }
-"""Shares from which on there is a sign, where no other result of the judge is at hand."""
+"""Shares from which on there is a sign, where too few other results of the judge are at hand."""
+LEAST: Mapping[str, float] = {**ALONE, "one_vector": 0.7}
+"""The same where there are enough; of marks a lower share will do, for the judge is then known to tell edits apart."""
+MARGINS: Mapping[str, float] = {"one_vector": 0.3, "identical": 0.3, "unmentioned": 0.3, "long_identical": 0.1}
+"""So much higher than the usual must a share be: models differ, though less in long rationales that are alike."""
 LENGTH_FACTOR, LENGTH_SPREADS = 1.4, 6.0
 """A reply is of another length than its tokens if its signs per token are off the median by both."""
 LIFT = 0.25
@@ -63,10 +77,7 @@ class Given:
 def signs(given: Given) -> tuple[Sign, ...]:
     """Return the signs that one judge's verdicts show."""
     own = [v for v in given.verdicts if v.scores is not None and not _is_source(given, v)]
-    rivals = [
-        [v for v in verdicts if v.scores is not None and not _is_source(given, v)] for verdicts in given.rivals.values()
-    ]
-    rivals = [verdicts for verdicts in rivals if len(verdicts) >= FEWEST]
+    rivals = _independent(given, own)
     found: list[Sign] = []
     for look in (_one_vector, _identical, _unmentioned):
         found += look(given, own, rivals)
@@ -76,18 +87,73 @@ def signs(given: Given) -> tuple[Sign, ...]:
     return tuple(found)
 
 
-def edit_signs(samples: Mapping[str, Sample], edits: Mapping[str, Edit]) -> tuple[Sign, ...]:
-    """Return the signs that the edits show without any verdict: one video for several samples."""
+def edit_signs(
+    samples: Mapping[str, Sample],
+    edits: Mapping[str, Edit],
+    others: Mapping[str, Mapping[str, str]] | None = None,
+) -> tuple[Sign, ...]:
+    """Return the signs that the edits show without any verdict: one video for several samples, or for several results.
+
+    Args:
+        samples: The benchmark's, by id.
+        edits: The newest of each sample.
+        others: The hashes of the newest edits of other results, by sample id, by result.
+    """
+    own = {
+        sample_id: edit.sha256
+        for sample_id, edit in edits.items()
+        if edit.sha256 is not None and sample_id in samples and edit.sha256 != samples[sample_id].sha256
+    }
     by_hash: defaultdict[str, list[str]] = defaultdict(list)
-    for sample_id, edit in edits.items():
-        sample = samples.get(sample_id)
-        if edit.sha256 is not None and sample is not None and edit.sha256 != sample.sha256:
-            by_hash[edit.sha256].append(sample_id)
+    for sample_id, sha256 in own.items():
+        by_hash[sha256].append(sample_id)
     shared = [sample_id for ids in by_hash.values() if len(ids) > 1 for sample_id in ids]
-    if not shared:
-        return ()
-    what = "these samples have the very same video as another one"
-    return (_sign("same_video", shared, len(edits), what),)
+    found = list(_same_videos(own, others or {}))
+    if shared:
+        what = "these samples have the very same video as another one"
+        found.append(_sign("same_video", shared, len(edits), what))
+    return tuple(found)
+
+
+def _same_videos(own: Mapping[str, str], others: Mapping[str, Mapping[str, str]]) -> Iterator[Sign]:
+    """Most files are those of another result: one of the two is a copy, or one model stands under two names.
+
+    Only samples of which both results have an edit are compared, so both show the same sign.
+    """
+    # A verdict that a published score file lacks is on a file whose made-up hash all such results have.
+    real = {i: sha256 for i, sha256 in own.items() if sha256 != content_hash(i, None, None)}
+    alike: dict[str, list[str]] = {}
+    of: dict[str, int] = {}
+    for name, theirs in others.items():
+        both = [i for i in real if i in theirs]
+        same = [i for i in both if theirs[i] == real[i]]
+        if len(same) >= FEWEST_SAME and len(same) > MOST * len(both):
+            alike[name], of[name] = same, len(both)
+    if alike:
+        names = sorted(alike, key=lambda name: (-len(alike[name]), name))
+        what = f"the hashes of the videos are those of {listed(names)}; they do not tell whose came first"
+        yield _sign("same_videos_as", alike[names[0]], of[names[0]], what)
+
+
+def _independent(given: Given, own: Sequence[Judgment]) -> list[list[Judgment]]:
+    """Return the verdicts of those other results that tell what is usual.
+
+    A verdict that was taken from elsewhere is none of the result's own, and results of the same files count once.
+    """
+    found: list[list[Judgment]] = []
+    known = [_files(own)]
+    for verdicts in given.rivals.values():
+        fresh = [v for v in verdicts if v.scores is not None and v.reused is None and not _is_source(given, v)]
+        files = _files(fresh)
+        again = any(len(files & others) > MOST * min(len(files), len(others)) for others in known)
+        if len(fresh) >= FEWEST and not again:
+            found.append(fresh)
+            known.append(files)
+    return found
+
+
+def _files(verdicts: Sequence[Judgment]) -> set[tuple[str, str]]:
+    return {(v.sample_id, v.edit_sha256) for v in verdicts}
 
 
 def _is_source(given: Given, verdict: Judgment) -> bool:
@@ -105,9 +171,29 @@ def _sign(name: str, ids: Sequence[str], of: int, what: str, judge_key: str = ""
     return Sign(name=name, count=len(ids), of=of, what=what, samples=shown[:FIRST], judge_key=judge_key)
 
 
-def _limit(name: str, usual: Sequence[float], *, least: float) -> float:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Limit:
+    """From where on a share is a sign.
+
+    Attributes:
+        share: That share.
+        why: What a sign says of it; empty if it is that of a result alone.
+    """
+
+    share: float
+    why: str = ""
+
+
+def _limit(name: str, shares: Sequence[float]) -> _Limit:
     """Return the share from which on there is a sign, given those of other results."""
-    return max(least, max(usual) + MARGIN) if usual else ALONE[name]
+    if len(shares) < ENOUGH:
+        return _Limit(share=ALONE[name])
+    usual = statistics.median(shares)
+    share = max(LEAST[name], usual + MARGINS[name])
+    why = f"; usual in {len(shares)} other results of this judge: {usual:.0%}"
+    if share <= HIGHEST:
+        return _Limit(share=share, why=why)
+    return _Limit(share=HIGHEST, why=f"{why}, but from {HIGHEST:.0%} on nothing is told apart")
 
 
 # -- patterns of marks -----------------------------------------------------------------------------------------------
@@ -119,21 +205,18 @@ def _one_vector(given: Given, own: Sequence[Judgment], rivals: Sequence[Sequence
         return
     vector, count = Counter(_vector(given, v) for v in own).most_common(1)[0]
     usual = [Counter(_vector(given, v) for v in verdicts).most_common(1)[0][1] / len(verdicts) for verdicts in rivals]
-    if count / len(own) < _limit("one_vector", usual, least=0.7):
+    limit = _limit("one_vector", usual)
+    if count / len(own) < limit.share:
         return
     ends = {given.rubric.highest: "ceiling", given.rubric.lowest: "floor"}
     name = ends.get(vector[0], "one_vector") if len(set(vector)) == 1 else "one_vector"
     ids = [v.sample_id for v in own if _vector(given, v) == vector]
-    yield _sign(name, ids, len(own), f"the marks are {' '.join(map(str, vector))}{_against(usual)}", given.judge_key)
+    yield _sign(name, ids, len(own), f"the marks are {' '.join(map(str, vector))}{limit.why}", given.judge_key)
 
 
 def _vector(given: Given, verdict: Judgment) -> tuple[int, ...]:
     assert verdict.scores is not None
     return tuple(verdict.scores.marks.get(key, 0) for key in given.rubric.keys)
-
-
-def _against(usual: Sequence[float]) -> str:
-    return f"; in other results of this judge at most {max(usual):.0%} are alike" if usual else ""
 
 
 # -- patterns of replies ---------------------------------------------------------------------------------------------
@@ -146,10 +229,9 @@ def _identical(given: Given, own: Sequence[Judgment], rivals: Sequence[Sequence[
         return
     usual = [len(theirs) / total for total, theirs, _ in (_alike(given, v) for v in rivals) if total >= FEWEST]
     usual_long = [len(theirs) / total for total, _, theirs in (_alike(given, v) for v in rivals) if total >= FEWEST]
-    short_limit = _limit("identical", usual, least=ALONE["identical"])
-    long_limit = max([ALONE["long_identical"], *(share + 0.1 for share in usual_long)])
-    if len(alike) >= max(4, short_limit * said) or len(long) >= max(3, long_limit * said):
-        text = f"word for word the same rationale is given for different scenes{_against(usual)}"
+    limit, long_limit = _limit("identical", usual), _limit("long_identical", usual_long)
+    if len(alike) >= max(4, limit.share * said) or len(long) >= max(3, long_limit.share * said):
+        text = f"word for word the same rationale is given for different scenes{limit.why}"
         yield _sign("identical_rationales", alike, said, text, given.judge_key)
 
 
@@ -184,13 +266,10 @@ def _unmentioned(given: Given, own: Sequence[Judgment], rivals: Sequence[Sequenc
     if of < FEWEST:
         return
     usual = [len(theirs) / total for total, theirs in map(compared, rivals) if total >= FEWEST]
-    if len(ids) / of >= _limit("unmentioned", usual, least=ALONE["unmentioned"]):
+    limit = _limit("unmentioned", usual)
+    if len(ids) / of >= limit.share:
         text = "the rationale has no more in common with its own instruction than with those of other samples"
-        yield _sign("unmentioned_instruction", ids, of, f"{text}{_usually(usual)}", given.judge_key)
-
-
-def _usually(usual: Sequence[float]) -> str:
-    return f"; in other results of this judge it is at most {max(usual):.0%}" if usual else ""
+        yield _sign("unmentioned_instruction", ids, of, f"{text}{limit.why}", given.judge_key)
 
 
 def _rationales(given: Given, verdicts: Sequence[Judgment]) -> Iterator[tuple[Judgment, str]]:

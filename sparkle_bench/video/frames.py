@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sparkle_bench.errors import VideoError
-from sparkle_bench.video.probe import check_machine, container, probe
+from sparkle_bench.video.probe import check_machine, check_same_size, container, probe
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,18 +31,19 @@ def frames(path: Path, *, size: tuple[int, int] | None = None) -> Iterator[NDArr
     facts = probe(path)
     scaled: dict[str, Any] = {} if size is None else {"width": size[0], "height": size[1], "interpolation": "AREA"}
     to_rgb: Any = VideoReformatter()  # one for all: a frame's own is set up anew for every frame
-    count, first = 0, (facts.width, facts.height)
+    count, size = 0, (facts.width, facts.height)
     try:
         with container(path) as opened:
             for frame in opened.decode(video=0):
-                if (frame.width, frame.height) != first:
-                    raise VideoError(f"{path.name} changes its size at frame {count}; write it again at one size")
+                check_same_size(path, frame, size, count)
                 yield to_rgb.reformat(frame, format="rgb24", **scaled).to_ndarray()
                 count += 1
     except (av.FFmpegError, OSError, ValueError) as error:
         check_machine(path, error)
-        raise VideoError(f"{path.name} cannot be decoded after frame {count}; write it again as H.264") from error
+        why = f"cannot be decoded after frame {count}; write it again as H.264"
+        raise VideoError(f"{path.name} {why}", kind="undecodable") from error
     if count < facts.frames:
         raise VideoError(
-            f"{path.name} holds {facts.frames} frames, but {count} can be decoded; write it again as H.264"
+            f"{path.name} holds {facts.frames} frames, but {count} can be decoded; write it again as H.264",
+            kind="undecodable",
         )

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sparkle_bench.errors import MachineError, VideoError
-from sparkle_bench.video.planes import FULL_RANGE
-from sparkle_bench.video.probe import check_machine, container, reason
+from sparkle_bench.video.planes import Planes, planes_of, to_limited
+from sparkle_bench.video.probe import check_machine, check_same_size, container, reason
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,21 +24,6 @@ AREA = 320 * 180
 """A picture that is kept has at most about so many pixels."""
 CELLS = (64, 36)
 """(width, height) of the grid on which pictures are compared."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Picture:
-    """One frame in YCbCr, limited range, shrunk to `AREA`.
-
-    Attributes:
-        luma: Height×width, uint8.
-        blue: Cb, half of each side.
-        red: Cr, half of each side.
-    """
-
-    luma: NDArray[np.uint8]
-    blue: NDArray[np.uint8]
-    red: NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,10 +71,10 @@ class Glance:
         container: FFmpeg's names of the container, with commas.
         stretch: How much wider than high a player shows a pixel; 1 for square ones.
         turn: Degrees by which a player turns the picture.
-        pictures: By index, those asked for that could be decoded.
+        pictures: By index, those asked for that could be decoded, shrunk to `AREA`.
         decoded: How many frames were decoded.
-        grown: The index of the first frame of another size than those before it, or None; nothing after it is decoded,
-            since a stream may grow to a hundred times the size that its header tells.
+        grown: That a frame has another size than those before it, and which, or None; nothing after it is decoded, since
+            a stream may grow to a hundred times the size that its header tells.
         course: Of a clip that was decoded whole; otherwise None.
         trouble: Why decoding ended early, or None.
     """
@@ -99,9 +84,9 @@ class Glance:
     container: str
     stretch: float
     turn: int
-    pictures: dict[int, Picture]
+    pictures: dict[int, Planes]
     decoded: int
-    grown: int | None = None
+    grown: str | None = None
     course: Course | None = None
     trouble: str | None = None
 
@@ -122,12 +107,14 @@ def glance(path: Path, at: Sequence[int] = (0,), *, whole: bool = False) -> Glan
 
     with _opened(path) as opened:
         stream = opened.streams.video[0]
-        watch = _Watch(at=tuple(at), whole=whole)
-        trouble = None
+        watch = _Watch(path, at=tuple(at), whole=whole)
+        trouble = grown = None
         try:
             for frame in opened.decode(stream):
                 if not watch.sees(frame):
                     break
+        except VideoError as error:
+            grown = str(error)
         except MemoryError as error:
             raise MachineError(f"too little memory to look at {path.name}") from error
         except (av.FFmpegError, OSError, ValueError) as error:
@@ -143,13 +130,13 @@ def glance(path: Path, at: Sequence[int] = (0,), *, whole: bool = False) -> Glan
             turn=watch.turn,
             pictures=watch.pictures,
             decoded=watch.decoded,
-            grown=watch.grown,
+            grown=grown,
             course=watch.course(),
             trouble=trouble,
         )
 
 
-def cells(picture: Picture, box: Box = WHOLE) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+def cells(picture: Planes, box: Box = WHOLE) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
     """Return the luma, blue and red of a part of a picture on the grid of `CELLS`, each by area."""
     import cv2
     import numpy as np
@@ -167,30 +154,30 @@ def cells(picture: Picture, box: Box = WHOLE) -> tuple[NDArray[np.float32], NDAr
 class _Watch:
     """Takes in a clip's frames one by one."""
 
-    def __init__(self, *, at: tuple[int, ...], whole: bool) -> None:
+    def __init__(self, path: Path, *, at: tuple[int, ...], whole: bool) -> None:
         from av.video.reformatter import VideoReformatter
 
-        self._at, self._whole = at, whole
+        self._path, self._at, self._whole = path, at, whole
         self._shrink: Any = VideoReformatter()
         self._measure: Any = VideoReformatter()
         self._first: NDArray[np.int16] | None = None
         self._size: tuple[int, int] | None = None
         self._damaged: list[int] = []
         self._change = self._brightest = 0.0
-        self.pictures: dict[int, Picture] = {}
+        self.pictures: dict[int, Planes] = {}
         self.decoded = self.turn = 0
-        self.grown: int | None = None
 
     def sees(self, frame: Any) -> bool:
-        """Take in a frame; return whether to go on."""
-        self._size = self._size or (frame.width, frame.height)
-        if (frame.width, frame.height) != self._size:
-            self.grown = self.decoded
-            return False
+        """Take in a frame; return whether to go on.
+
+        Raises:
+            VideoError: It has another size than those before it.
+        """
+        self._size = check_same_size(self._path, frame, self._size, self.decoded)
         if self.decoded == 0:
             self.turn = round(getattr(frame, "rotation", 0) or 0) % 360
         if self.decoded in self._at:
-            self.pictures[self.decoded] = _picture(self._shrink, frame)
+            self.pictures[self.decoded] = _shrunk(self._shrink, frame, _small(frame))
         if self._whole:
             self._follow(frame)
         self.decoded += 1
@@ -211,7 +198,7 @@ class _Watch:
 
         if frame.is_corrupt:
             self._damaged.append(self.decoded)
-        luma = _shrunk(self._measure, frame, CELLS)[0].astype(np.int16)
+        luma = _shrunk(self._measure, frame, CELLS).luma.astype(np.int16)
         if self._first is None:
             self._first = luma
         self._change = max(self._change, float(np.abs(luma - self._first).max()))
@@ -230,22 +217,11 @@ def _opened(path: Path) -> Any:
     return opened
 
 
-def _picture(reformatter: Any, frame: Any) -> Picture:
+def _small(frame: Any) -> tuple[int, int]:
     by = max(1.0, math.sqrt(frame.width * frame.height / AREA))
-    size = (max(2, 2 * round(frame.width / by / 2)), max(2, 2 * round(frame.height / by / 2)))
-    luma, blue, red = _shrunk(reformatter, frame, size)
-    return Picture(luma=luma, blue=blue, red=red)
+    return max(2, 2 * round(frame.width / by / 2)), max(2, 2 * round(frame.height / by / 2))
 
 
-def _shrunk(reformatter: Any, frame: Any, size: tuple[int, int]) -> list[NDArray[np.uint8]]:
-    """Return a frame's three planes, limited range, at a size of two even sides."""
-    import numpy as np
-
-    full = frame.color_range == FULL_RANGE or frame.format.name.startswith("yuvj")
-    ranges = {"src_color_range": "JPEG", "dst_color_range": "MPEG"} if full else {}
-    small = reformatter.reformat(frame, *size, "yuv420p", interpolation="AREA", **ranges)
-    found = []
-    for plane in small.planes:
-        lines = np.frombuffer(plane, np.uint8).reshape(plane.height, plane.line_size)
-        found.append(lines[:, : plane.width].copy())
-    return found
+def _shrunk(reformatter: Any, frame: Any, size: tuple[int, int]) -> Planes:
+    """Return a frame's planes, limited range, at a size of two even sides."""
+    return planes_of(reformatter.reformat(frame, *size, "yuv420p", interpolation="AREA", **to_limited(frame)))

@@ -17,6 +17,7 @@ from sparkle_bench.errors import VideoError
 if TYPE_CHECKING:
     from sparkle_bench.video.probe import File
 
+BEYOND = "beyond_limits"
 MAX_STREAMS = 32
 MAX_INDEX_BYTES = 16 << 20
 MAX_ENTRIES = 50_000
@@ -70,7 +71,9 @@ def look(file: File) -> Header:
             f"{name} is not a readable video: it begins like no mp4, mov, Matroska, WebM or AVI; write it again as mp4"
         )
     if total > MAX_OTHER_BYTES:
-        raise VideoError(f"{name} has {total} bytes; a file other than mp4 is read up to {MAX_OTHER_BYTES}")
+        raise VideoError(
+            f"{name} has {total} bytes; a file other than mp4 is read up to {MAX_OTHER_BYTES}", kind=BEYOND
+        )
     return Header(formats=formats)
 
 
@@ -78,6 +81,7 @@ def _index(opened: IO[bytes], total: int, name: str) -> bytes:
     """Return all of an mp4 but its frames and free space."""
     parts: list[bytes] = []
     place = taken = 0
+    has_index = False
     for _ in range(2 * MAX_ENTRIES):
         opened.seek(place)
         head = opened.read(16)
@@ -89,14 +93,22 @@ def _index(opened: IO[bytes], total: int, name: str) -> bytes:
         if len(head) < 8 or size < 8:  # FFmpeg stops here too
             return b"".join(parts)
         end = min(total, place + size)
+        has_index = has_index or head[4:8] in (b"moov", b"moof")
+        if head[4:8] == b"mdat" and place + size > total and not has_index:
+            raise VideoError(
+                f"{name} is truncated: it ends at byte {total}, before the index that stands at its end",
+                kind="truncated",
+            )
         if head[4:8] not in SKIPPED or head[12:16] in HIDDEN or (head[:4] == b"\0\0\0\1" and head[4:8] != b"mdat"):
             taken += end - place
             if taken > MAX_INDEX_BYTES:
-                raise VideoError(f"{name} has an index of {taken} bytes or more; at most {MAX_INDEX_BYTES} are read")
+                raise VideoError(
+                    f"{name} has an index of {taken} bytes or more; at most {MAX_INDEX_BYTES} are read", kind=BEYOND
+                )
             opened.seek(place)
             parts.append(opened.read(end - place))
         place = end
-    raise VideoError(f"{name} has more than {2 * MAX_ENTRIES} boxes")
+    raise VideoError(f"{name} has more than {2 * MAX_ENTRIES} boxes", kind=BEYOND)
 
 
 def _check(index: bytes, name: str) -> None:
@@ -105,7 +117,7 @@ def _check(index: bytes, name: str) -> None:
         raise VideoError(f"{name} has a compressed index; write it again as mp4")
     streams = index.count(b"trak")
     if max(streams, index.count(b"stsz"), index.count(b"stz2")) > MAX_STREAMS:
-        raise VideoError(f"{name} holds {streams} streams; at most {MAX_STREAMS} are read")
+        raise VideoError(f"{name} holds {streams} streams; at most {MAX_STREAMS} are read", kind=BEYOND)
     for kind, at, most, what in (
         (b"stco", 8, MAX_ENTRIES, "chunks"),
         (b"co64", 8, MAX_ENTRIES, "chunks"),
@@ -125,7 +137,7 @@ def _check(index: bytes, name: str) -> None:
 
 def _limit(name: str, found: int, most: int, what: str) -> None:
     if found > most:
-        raise VideoError(f"{name} claims {found} {what}; at most {most} are read")
+        raise VideoError(f"{name} claims {found} {what}; at most {most} are read", kind=BEYOND)
 
 
 def _numbers(index: bytes, kind: bytes, at: int) -> Iterator[int]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sparkle_bench.errors import VideoError
-from sparkle_bench.video.probe import check_machine, container
+from sparkle_bench.video.probe import check_machine, check_same_size, container
 
 if TYPE_CHECKING:
     import numpy as np
@@ -50,26 +50,33 @@ def planes(path: Path, *, most: int) -> Iterator[Planes]:
             for frame in opened.decode(video=0):
                 if left <= 0:
                     return
-                size = size or (frame.width, frame.height)
-                if (frame.width, frame.height) != size:
-                    raise VideoError(
-                        f"{path.name} changes its size after frame {most - left}; write it again at one size"
-                    )
+                size = check_same_size(path, frame, size, most - left)
                 left -= 1
                 yield _planes(frame)
     except (av.FFmpegError, OSError, ValueError) as error:
         check_machine(path, error)
-        raise VideoError(f"{path.name} cannot be decoded: it is damaged, or in a codec unknown here") from error
+        why = "it is damaged, or in a codec unknown here"
+        raise VideoError(f"{path.name} cannot be decoded: {why}", kind="undecodable") from error
     if left == most:
-        raise VideoError(f"{path.name} cannot be decoded: no frame came out")
+        raise VideoError(f"{path.name} cannot be decoded: no frame came out", kind="undecodable")
 
 
 def _planes(frame: Any) -> Planes:
     width, height = frame.width & ~1, frame.height & ~1
-    full = frame.color_range == FULL_RANGE or frame.format.name.startswith("yuvj")
-    if full or frame.format.name != "yuv420p" or (width, height) != (frame.width, frame.height):
-        ranges = {"src_color_range": "JPEG", "dst_color_range": "MPEG"} if full else {}
+    ranges = to_limited(frame)
+    if ranges or frame.format.name != "yuv420p" or (width, height) != (frame.width, frame.height):
         frame = frame.reformat(width=width, height=height, format="yuv420p", **ranges)
+    return planes_of(frame)
+
+
+def to_limited(frame: Any) -> dict[str, str]:
+    """Return what to tell PyAV's `reformat` to bring a frame to the limited range; nothing if it is in that already."""
+    full = frame.color_range == FULL_RANGE or frame.format.name.startswith("yuvj")
+    return {"src_color_range": "JPEG", "dst_color_range": "MPEG"} if full else {}
+
+
+def planes_of(frame: Any) -> Planes:
+    """Return the planes of a frame in yuv420p, as they lie in it."""
     luma, blue, red = (_plane(plane) for plane in frame.planes)
     return Planes(luma=luma, blue=blue, red=red)
 

@@ -20,7 +20,7 @@ from typing import Any
 
 from sparkle_bench.errors import MachineError, VideoError, is_machine_trouble, one_line
 from sparkle_bench.records import Probe
-from sparkle_bench.video.header import MAX_STREAMS, look
+from sparkle_bench.video.header import BEYOND, MAX_STREAMS, look
 
 MAX_FRAMES = 20_000
 MAX_FRAME_PIXELS = 4096 * 4096
@@ -94,7 +94,9 @@ def probe_file(file: File, *, lightly: bool = False) -> Probe:
         MachineError: As in `probe`.
     """
     if lightly and file.data is None and _check_file(file.path) > MAX_SENT_BYTES:
-        raise VideoError(f"{file.path.name} is too large to be sent whole; at most {MAX_SENT_BYTES} bytes are")
+        raise VideoError(
+            f"{file.path.name} is too large to be sent whole; at most {MAX_SENT_BYTES} bytes are", kind=BEYOND
+        )
     if file.facts is not None:
         return file.facts
     if lightly:
@@ -161,7 +163,9 @@ def _check_streams(path: Path, opened: Any) -> None:
     """Refuse a file of no video stream, or of several, since each reader might take another."""
     found = len(opened.streams.video)
     if found > 1:
-        raise VideoError(f"{path.name} holds {found} video streams (a cover picture is one); leave only the film")
+        raise VideoError(
+            f"{path.name} holds {found} video streams (a cover picture is one); leave only the film", kind=BEYOND
+        )
     if not found:
         raise VideoError(f"{path.name} has no video stream")
 
@@ -174,7 +178,9 @@ def _check_count(file: File, found: int, promised: int) -> None:
         stream = opened.streams.video[0]
         whole = sum(1 for packet in opened.demux(stream) if packet.size)
     if whole < promised:
-        raise VideoError(f"{file.path.name} is truncated: its header promises {promised} frames, {whole} are there")
+        raise VideoError(
+            f"{file.path.name} is truncated: its header promises {promised} frames, {whole} are there", kind="truncated"
+        )
 
 
 def reason(error: BaseException) -> str:
@@ -230,7 +236,7 @@ def _check_file(path: Path) -> int:
     if size == 0:
         raise VideoError(f"{path.name} is empty")
     if size > MAX_BYTES:
-        raise VideoError(f"{path.name} has {size} bytes; at most {MAX_BYTES} are read")
+        raise VideoError(f"{path.name} has {size} bytes; at most {MAX_BYTES} are read", kind=BEYOND)
     return size
 
 
@@ -238,14 +244,40 @@ def _check_size(path: Path, width: int, height: int) -> None:
     if width < 1 or height < 1:
         raise VideoError(f"{path.name} has no picture size")
     if width * height > MAX_FRAME_PIXELS or max(width, height) > MAX_RATIO * min(width, height):
-        raise VideoError(f"{path.name} is {width}x{height}, beyond what is read ({MAX_FRAME_PIXELS} px, 1:{MAX_RATIO})")
+        raise VideoError(
+            f"{path.name} is {width}x{height}, beyond what is read ({MAX_FRAME_PIXELS} px, 1:{MAX_RATIO})", kind=BEYOND
+        )
 
 
 def _check_cost(path: Path, frames: int, pixels: int) -> None:
     if frames * pixels > MAX_PIXELS:
         raise VideoError(
-            f"{path.name} has {frames} frames of {pixels} pixels; at most {MAX_PIXELS} pixels are decoded in all"
+            f"{path.name} has {frames} frames of {pixels} pixels; at most {MAX_PIXELS} pixels are decoded in all",
+            kind=BEYOND,
         )
+
+
+def check_same_size(path: Path, frame: Any, first: tuple[int, int] | None, index: int) -> tuple[int, int]:
+    """Return the (width, height) of a clip's first frame, and refuse a later one of another size.
+
+    Args:
+        path: The clip.
+        frame: Its frame as PyAV decoded it.
+        first: What was returned for the first frame; None if this is it.
+        index: Of the frame.
+
+    Raises:
+        VideoError: It has another size.
+    """
+    size = (frame.width, frame.height)
+    first = first or size
+    if size != first:
+        raise VideoError(
+            f"{path.name} changes from {first[0]}x{first[1]} to {size[0]}x{size[1]} at frame {index}; "
+            "write it again at one size",
+            kind="size_changes",
+        )
+    return first
 
 
 def _packet_times(path: Path, opened: Any, stream: Any) -> list[int]:
@@ -255,9 +287,9 @@ def _packet_times(path: Path, opened: Any, stream: Any) -> list[int]:
         if packet.size == 0 or packet.is_discard:
             continue
         if packet.is_corrupt:
-            raise VideoError(f"{path.name} is truncated or damaged at frame {number}")
+            raise VideoError(f"{path.name} is truncated or damaged at frame {number}", kind="truncated")
         if number > MAX_FRAMES:
-            raise VideoError(f"{path.name} has more than {MAX_FRAMES} frames")
+            raise VideoError(f"{path.name} has more than {MAX_FRAMES} frames", kind=BEYOND)
         time = packet.pts if packet.pts is not None else packet.dts
         times.append(time if time is not None else -1)
     if not times:
@@ -269,7 +301,9 @@ def _rate(path: Path, times: list[int], stream: Any) -> float:
     """Return the constant frame rate in frames per second, or refuse a variable or an absurd one."""
     fps = _beat(path, times, stream)
     if not MIN_FPS <= fps <= MAX_FPS:
-        raise VideoError(f"{path.name} states {fps:.6g} frames per second; from {MIN_FPS} to {MAX_FPS:.0f} are read")
+        raise VideoError(
+            f"{path.name} states {fps:.6g} frames per second; from {MIN_FPS} to {MAX_FPS:.0f} are read", kind=BEYOND
+        )
     return fps
 
 
@@ -285,6 +319,7 @@ def _beat(path: Path, times: list[int], stream: Any) -> float:
     if odd or median <= 0:
         raise VideoError(
             f"{path.name} has a variable frame rate (frame {odd[0] if odd else 1} of {len(times)} is off the beat); "
-            "write it again at a constant rate"
+            "write it again at a constant rate",
+            kind="variable_rate",
         )
     return float((len(times) - 1) / ((times[-1] - times[0]) * stream.time_base))

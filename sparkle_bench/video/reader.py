@@ -13,14 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 from sparkle_bench.errors import VideoError
 from sparkle_bench.video.header import is_plain, is_steady, look
-from sparkle_bench.video.probe import File, check_machine, check_readable, container
+from sparkle_bench.video.probe import File, check_machine, check_readable, check_same_size, container
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-
-_UNDECODABLE = "{} cannot be decoded: it is damaged, or in a codec unknown here; write it again as H.264"
-_CHANGES = "{} changes from {}x{} to {}x{} at frame {}; write it again at one size"
 
 
 def pictures(file: File, total: int, wanted: Sequence[int]) -> Iterator[NDArray[np.uint8]]:
@@ -122,7 +119,7 @@ def _with_decord(file: File, reader: Any, wanted: Sequence[int]) -> Iterator[NDA
             yield reader[index].asnumpy()
     except (decord.DECORDError, RuntimeError) as error:
         _check_readable(file)
-        raise VideoError(_UNDECODABLE.format(file.path.name)) from error
+        raise _undecodable(file) from error
 
 
 def _check_readable(file: File) -> None:
@@ -139,11 +136,7 @@ def _with_pyav(file: File, wanted: Sequence[int]) -> Iterator[NDArray[np.uint8]]
         with container(file) as opened:
             size = None
             for index, frame in enumerate(opened.decode(video=0)):
-                size = size or (frame.width, frame.height)
-                if (frame.width, frame.height) != size:
-                    raise VideoError(
-                        _CHANGES.format(file.path.name, size[0], size[1], frame.width, frame.height, index)
-                    )
+                size = check_same_size(file.path, frame, size, index)
                 while left and left[0] == index:
                     left.pop(0)
                     yield frame.to_ndarray(format="rgb24")
@@ -151,5 +144,10 @@ def _with_pyav(file: File, wanted: Sequence[int]) -> Iterator[NDArray[np.uint8]]
                     return
     except (av.FFmpegError, OSError, ValueError) as error:
         check_machine(file.path, error)
-        raise VideoError(_UNDECODABLE.format(file.path.name)) from error
-    raise VideoError(_UNDECODABLE.format(file.path.name))
+        raise _undecodable(file) from error
+    raise _undecodable(file)
+
+
+def _undecodable(file: File) -> VideoError:
+    why = "it is damaged, or in a codec unknown here; write it again as H.264"
+    return VideoError(f"{file.path.name} cannot be decoded: {why}", kind="undecodable")
