@@ -735,6 +735,17 @@ def test_no_cell_of_the_csv_is_a_formula(tmp_path: Path, text: str) -> None:
     assert [cell for cell in cells if cell.startswith(("=", "+", "-", "@"))] == []
 
 
+def test_no_cell_of_the_derived_tables_is_a_formula(tmp_path: Path) -> None:
+    store = Store(root=tmp_path)
+    samples = [replace(sample, subtheme=f"={sample.subtheme}", scene="@now\r=1+1") for sample in SAMPLES]
+    put(store, "a", Result(marks=[4] * 5, samples=samples))
+    rebuild(store)
+    content = next(tmp_path.glob("results/a/judged/*/scores.csv")).read_text(encoding="utf-8")
+    rows = list(csv.DictReader(io.StringIO(content, newline="")))
+    assert {row["scene"] for row in rows} == {"'@now =1+1"}
+    assert all(row["subtheme"].startswith("'=") for row in rows)
+
+
 def folded(text: str) -> str:
     return " ".join(text.split())
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sparkle_bench.audit import Audit, audit
 from sparkle_bench.errors import PromptError, StoreError, SubmissionError
+from sparkle_bench.leaderboard.cells import unarmed
 from sparkle_bench.records import BENCHMARK_FIELDS, JUDGE_FIELDS, RUN_FIELDS, unusable
 from sparkle_bench.rubric import rubric_from_data
 from sparkle_bench.scoring import Evidence, Summary, counted, score_table, summarise
@@ -128,7 +129,7 @@ def derived_texts(table: pd.DataFrame, audited: Audit | None) -> dict[str, bytes
     if audited is not None:
         rows = [{column: getattr(flag, column) for column in FLAG_COLUMNS} for flag in audited.flags]
         tables[FLAGS] = pd.DataFrame(rows, columns=[*FLAG_COLUMNS])
-    return {name: made.to_csv(index=False).encode() for name, made in tables.items()}
+    return {name: unarmed(made).to_csv(index=False).encode() for name, made in tables.items()}
 
 
 def _check_fields(where: str, data: Mapping[str, Any], fields: Mapping[str, type]) -> None:

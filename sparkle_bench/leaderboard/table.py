@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from sparkle_bench.leaderboard.cells import unarmed
 from sparkle_bench.leaderboard.entry import Entry
 from sparkle_bench.leaderboard.ranking import Board, Row
 from sparkle_bench.scoring import Summary
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
 
 DIGITS = 4
 
-FORMULA = ("=", "+", "-", "@")
-"""How cells begin that spreadsheets run (OWASP, "CSV Injection"); results come from strangers."""
-
 
 def to_frame(board: Board) -> pd.DataFrame:
     """Return the board as a table of plain values; unranked rows have no overall but its bounds."""
@@ -29,18 +27,7 @@ def to_frame(board: Board) -> pd.DataFrame:
     frame: pd.DataFrame = pd.DataFrame([_values(board, row) for row in board.rows])
     for column in ("rank", "parameters", "flagged", *(f"flag_{name}" for name in flag_labels(board))):
         frame[column] = frame[column].astype("Int64")
-    texts = frame.select_dtypes(include=["object", "string"]).columns
-    frame[texts] = frame[texts].map(_unarmed)
-    named: pd.DataFrame = frame.rename(columns=_unarmed)
-    return named
-
-
-def _unarmed(value: Any) -> Any:
-    """Return a text on one line that no spreadsheet takes for a formula: an apostrophe stands before one that begins so."""
-    if not isinstance(value, str):
-        return value
-    line = " ".join(value.split())
-    return f"'{line}" if line.startswith(FORMULA) else line
+    return unarmed(frame)
 
 
 def _values(board: Board, row: Row) -> dict[str, Any]:
