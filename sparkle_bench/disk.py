@@ -95,7 +95,7 @@ def second_name(file: Path, place: Path) -> None:
     try:
         try:
             os.link(file.resolve(), temporary)
-        except (OSError, NotImplementedError):
+        except OSError:
             shutil.copyfile(file, temporary)
         temporary.replace(place)
     finally:

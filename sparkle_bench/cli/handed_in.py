@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import secrets
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,8 +17,8 @@ import click
 if TYPE_CHECKING:
     from sparkle_bench.editors.folder import Folder
 
-PREFIX, LOCK = "sparkle-bench-", "lock"
-"""How folders for archives begin, and what tells that one is in use."""
+PREFIX, LOCK = "sparkle-bench-", ".lock"
+"""How folders for archives begin, and how the file beside one ends that tells that it is in use."""
 
 path = click.argument("path")
 scratch = click.option(
@@ -96,30 +97,39 @@ def _unpacked(given: Path, scratch: Path) -> Iterator[Path]:
     made = [folder for folder in (scratch, *scratch.parents) if not folder.exists()]
     disk.make_folder(scratch)
     _remove_leftovers(scratch)
-    folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=scratch))
+    name = f"{PREFIX}{os.getpid()}-{secrets.token_hex(4)}"
+    folder, lock = scratch / name, scratch / f"{name}{LOCK}"
     try:
-        with disk.held(folder / LOCK):
-            files = folder / "files"
-            files.mkdir()
-            click.echo(f"unpacking {given.name}", err=True)
-            found = archive.unpack(given, files)
-            if found.others:
-                click.echo(f"note: {found.others} other files are left out: {listed(list(found.left_out))}", err=True)
-            yield files
+        with disk.held(lock):  # before there is a folder, so that no other run takes it for a leftover
+            disk.make_folder(folder)
+            try:
+                click.echo(f"unpacking {given.name}", err=True)
+                found = archive.unpack(given, folder)
+                if found.others:
+                    what = listed(list(found.left_out))
+                    click.echo(f"note: {found.others} other files are left out: {what}", err=True)
+                yield folder
+            finally:
+                _remove(folder, lock)
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
         with contextlib.suppress(OSError):  # one that holds something by now stays
             for empty in made:
                 empty.rmdir()
+
+
+def _remove(folder: Path, lock: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    with contextlib.suppress(OSError):
+        lock.unlink()
 
 
 def _remove_leftovers(scratch: Path) -> None:
     """Remove what a killed run has left, told by its lock being free."""
     from sparkle_bench import disk
 
-    for folder in scratch.glob(f"{PREFIX}*"):
-        with contextlib.suppress(disk.Busy, OSError), disk.held(folder / LOCK, wait=False):
-            shutil.rmtree(folder, ignore_errors=True)
+    for lock in scratch.glob(f"{PREFIX}*{LOCK}"):
+        with contextlib.suppress(disk.Busy, OSError), disk.held(lock, wait=False):
+            _remove(lock.with_name(lock.name.removesuffix(LOCK)), lock)
 
 
 def room(given: Mapping[str, Any]) -> Path:

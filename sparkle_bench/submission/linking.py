@@ -53,7 +53,7 @@ def link(base: Path, near: Iterable[NearMiss]) -> Linked:
 
 def _point(place: Path, file: Path) -> None:
     """Make a relative link, or where links are forbidden (as on Windows) a hard one, or a copy."""
-    with contextlib.suppress(OSError, NotImplementedError):
+    with contextlib.suppress(OSError):
         place.symlink_to(os.path.relpath(file, place.parent))
         return
     disk.second_name(file, place)
