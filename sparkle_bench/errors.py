@@ -10,6 +10,8 @@
     ├── SignalsError             an edit cannot be measured              → recorded, never a model's failure
     ├── StaleEdit                a video was changed after it was made   → recorded, never a model's failure
     ├── EditorError              an edit failed                          → recorded on the Edit
+    │   ├── Refused              whoever hosts the model will not make it → recorded, not tried again in this run
+    │   └── OutOfMemory          the GPU is too small                    → recorded
     ├── SubmissionError          what was handed in cannot be taken as a whole
     ├── VerdictError             the reply is not one mark per dimension → asked again, then recorded
     ├── RequestFailed            one request failed after its retries    → recorded on the Judgment
@@ -71,6 +73,14 @@ class StaleEdit(SparkleError):
 
 class EditorError(SparkleError):
     """An edit failed, or an editor cannot be built."""
+
+
+class Refused(EditorError):
+    """Whoever hosts the model will not make this edit, by its rules; an outcome of the sample, not a fault."""
+
+
+class OutOfMemory(EditorError):
+    """The GPU has too little memory for this edit."""
 
 
 class SubmissionError(SparkleError):

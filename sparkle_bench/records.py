@@ -88,6 +88,30 @@ class Probe:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Effort:
+    """What one edit took, as far as the editor can tell; what is None is not known.
+
+    Attributes:
+        seconds: The model's own time, from fitted frames to frames (for a hosted one, from submission to the end); without
+            decoding, writing, or waiting for another sample's turn.
+        frames: How many of the source's first frames the model was given.
+        aligned: Whether frame i of the edit stands for frame i of the source.
+        host_memory: Most bytes that the editing process has held so far.
+        gpu_memory: Most bytes of GPU memory in use during this edit.
+        cost: What it cost, in US dollars.
+        job: The name that whoever hosts the model gave the job.
+    """
+
+    seconds: float | None = None
+    frames: int | None = None
+    aligned: bool | None = None
+    host_memory: int | None = None
+    gpu_memory: int | None = None
+    cost: float | None = None
+    job: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Edit:
     """One edited video, or why there is none.
 
@@ -96,7 +120,8 @@ class Edit:
         video: Path of the file inside the model's result folder, with forward slashes.
         sha256: The file's hash, hexadecimal; it ties verdicts to these exact bytes.
         probe: What the file holds.
-        seconds: How long the edit took.
+        seconds: From the sample's start to its file, waiting included.
+        effort: What it took, if the editor can tell.
         error: One line, or None.
         error_type: The exception's class name, or None.
         unseen: Whether only a verdict on the video was handed in, as a published score; `sha256` then stands for a file
@@ -108,6 +133,7 @@ class Edit:
     sha256: str | None = None
     probe: Probe | None = None
     seconds: float = 0.0
+    effort: Effort | None = None
     error: str | None = None
     error_type: str | None = None
     unseen: bool = False
@@ -230,8 +256,15 @@ def to_json(record: Record) -> dict[str, Any]:
             value = dict(value.marks)
         elif isinstance(value, Probe):
             value = dataclasses.asdict(value)
+        elif isinstance(value, Effort):
+            value = effort_to_json(value)
         data[field.name] = value
     return data
+
+
+def effort_to_json(effort: Effort) -> dict[str, Any]:
+    """Return what is known of an effort."""
+    return {name: value for name, value in dataclasses.asdict(effort).items() if value is not None}
 
 
 def unusable(data: Mapping[str, Any], fields: Mapping[str, type]) -> str | None:
@@ -255,8 +288,14 @@ def edit_from_json(data: Mapping[str, Any]) -> Edit:
         TypeError: A field is missing or unknown.
         StoreError: It holds both a result and an error, or neither.
     """
-    probe = data.get("probe")
-    return Edit(**{**data, "probe": Probe(**probe) if probe is not None else None})
+    probe, effort = data.get("probe"), data.get("effort")
+    return Edit(
+        **{
+            **data,
+            "probe": Probe(**probe) if probe is not None else None,
+            "effort": Effort(**effort) if effort is not None else None,
+        }
+    )
 
 
 def measurement_from_json(data: Mapping[str, Any]) -> Measurement:

@@ -41,13 +41,18 @@ def find(name: str, table: Mapping[str, str], *, group: str, what: str) -> type[
     return found
 
 
-def build(cls: type[Any], options: Mapping[str, str]) -> Any:
-    """Construct `cls` with options given as text, converted to the types its constructor names.
+def build(cls: type[Any], options: Mapping[str, Any], **given: object) -> Any:
+    """Construct `cls` with options, converted from text to the types its constructor names.
+
+    Args:
+        cls: The class.
+        options: What a user chose; values that are no text are passed on as they are.
+        given: Keywords that are no options, passed on as well.
 
     Raises:
         EditorError: An option is unknown, missing or not of its type.
     """
-    known = accepted_options(cls)
+    known = {name: p for name, p in accepted_options(cls).items() if name not in given}
     for name in options:
         if name not in known:
             raise EditorError(f"{cls.__name__} has no option {name!r}; known: {', '.join(known) or 'none'}")
@@ -55,9 +60,12 @@ def build(cls: type[Any], options: Mapping[str, str]) -> Any:
     if missing:
         raise EditorError(f"{cls.__name__} needs --option {missing[0]}=…")
     hints = typing.get_type_hints(cls.__init__)
-    values = {name: _convert(name, text, hints.get(name, str)) for name, text in options.items()}
+    values = {
+        name: _convert(name, value, hints.get(name, str)) if isinstance(value, str) else value
+        for name, value in options.items()
+    }
     try:
-        return cls(**values)
+        return cls(**values, **given)
     except SparkleError:
         raise
     except Exception as error:  # other people's code: whatever its constructor raises

@@ -67,7 +67,9 @@ OWNERS: dict[str, set[str]] = {
     "accelerate": {"editors", "judges"},
     "vllm": {"judges"},
     "qwen_vl_utils": {"judges"},
-    "httpx": {"judges"},
+    "httpx": {"judges", "editors"},
+    "ray": {"editors", "judges"},
+    "PIL": {"video", "editors", "judges"},
     "pandas": {"scoring", "stats", "leaderboard", "plots", "report", "cli"},
     "matplotlib": {"plots"},
     "jinja2": {"prompts", "report"},
@@ -88,7 +90,7 @@ PURE = {"errors", "rubric", "records", "scoring", "stats", "audit"}
 DOES_IO = {"io", "os", "subprocess", "shutil", "socket", "urllib", "tempfile", "sqlite3"}
 HEAVY = [
     "torch", "transformers", "vllm", "pandas", "matplotlib", "decord", "av", "cv2", "datasets", "huggingface_hub",
-    "httpx", "jinja2",
+    "httpx", "jinja2", "diffusers", "ray", "PIL",
 ]  # fmt: skip
 
 

@@ -70,8 +70,9 @@ def task(given: Mapping[str, Any], wanted: Wanted) -> Task:
     loaded = benchmark.load(given["bench"], hashes=hashes)
     hashes.save()
     work = Work(store=store, model=wanted.name, samples=chosen(loaded, given), shard=given["shard"])
-    editor = wanted.editor or editors.create(wanted.model, wanted.options)
-    made = Made(editor=editor, name=wanted.model, options=wanted.options)
+    recipe = editors.recipe(wanted.model, wanted.options)
+    editor = wanted.editor or editors.build(recipe)
+    made = Made(editor=editor, name=wanted.model, options=wanted.options, preset=editors.decisive(recipe))
     return Task(benchmark=loaded, made=made, work=work, workers=given["workers"])
 
 
@@ -91,10 +92,10 @@ def edit(task: Task, *, allow_failures: bool = True) -> None:
     Raises:
         SubmissionError: Some failed and may not; they are not on record then.
     """
-    from sparkle_bench import run
+    from sparkle_bench import editors, run
 
-    run.start(task.work.store, task.work.model, task.benchmark, task.made, now=now())
-    with stage(task.work, "editing", workers=task.workers or 1) as work:
+    run.start(task.work.store, task.work.model, task.benchmark, task.made, now=now(), busy=unedited(task))
+    with stage(task.work, "editing", workers=task.workers or editors.at_once(task.made.editor)) as work:
         run.edit(work, task.made.editor, allow_failures=allow_failures)
 
 

@@ -69,8 +69,10 @@ def judge(path: str, **given: Any) -> None:
 
 
 def _wanted(given: Mapping[str, Any]) -> Wanted:
-    """Return the model that is asked for; the result's name is as given, or the model's (of `module:Class`, the class's)."""
+    """Return the model that is asked for; the result's name is as given, or the model's (the class's, the file's)."""
     name = str(given["name"] or given["model"].rpartition(":")[2])
+    if name.endswith(".toml"):
+        name = Path(name).stem
     return Wanted(name=name, model=given["model"], options=given["options"])
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import glob
+import math
 import os
 import re
 import time
@@ -13,8 +14,8 @@ from pathlib import Path
 from sparkle_bench import discretion, editors, video
 from sparkle_bench.disk import Hashes, file_sha256
 from sparkle_bench.editors import Editor
-from sparkle_bench.errors import MachineError, SparkleError, SubmissionError, is_machine_trouble, one_line
-from sparkle_bench.records import Edit, Sample
+from sparkle_bench.errors import EditorError, MachineError, SparkleError, SubmissionError, is_machine_trouble, one_line
+from sparkle_bench.records import Edit, Effort, Probe, Sample
 from sparkle_bench.run.work import Work
 from sparkle_bench.workers import stream
 
@@ -37,7 +38,7 @@ def edit(work: Work, editor: Editor, *, allow_failures: bool = True) -> None:
     with work.store.working(work.model, work.shard):
         try:
             editors.prepare(editor, work.store.samples_of(work.model, work.samples))
-            left = _left(work, editor)
+            left = _in_order(_left(work, editor), editor)
             work.on_start(len(left))
             workers = work.workers if editors.is_thread_safe(editor) else 1
             failed = []
@@ -72,6 +73,17 @@ def _left(work: Work, editor: Editor) -> list[Sample]:
     return left
 
 
+def _in_order(samples: list[Sample], editor: Editor) -> list[Sample]:
+    """Return samples of one shape in a row, the largest first; those that cannot be read last, in their own order."""
+    sizes = {}
+    for sample in samples:
+        try:
+            sizes[sample.id] = editors.shape(editor, sample)
+        except (SparkleError, OSError):
+            sizes[sample.id] = (0, 0, 0)  # why is told when it is edited
+    return sorted(samples, key=lambda s: (-math.prod(sizes[s.id]), sizes[s.id]))
+
+
 def _is_done(work: Work, editor: Editor, hashes: Hashes, pair: tuple[Sample, Edit | None]) -> bool:
     sample, edit = pair
     if edit is None or not edit.ok:
@@ -89,8 +101,9 @@ def _edit_one(work: Work, editor: Editor, sample: Sample, *, keep: bool) -> Edit
         if not sample.source_path.is_file():
             raise MachineError(f"the source {sample.source} is gone")
         _make_room(out, sample)
-        editor.edit(sample, part)
+        effort = editor.edit(sample, part)
         probe = video.probe(part)
+        _check_frames(effort, probe)
         sha256 = file_sha256(part)
         _sync(part)
         part.replace(out)
@@ -110,7 +123,17 @@ def _edit_one(work: Work, editor: Editor, sample: Sample, *, keep: bool) -> Edit
         sha256=sha256,
         probe=probe,
         seconds=round(time.monotonic() - begun, 3),
+        effort=effort if isinstance(effort, Effort) else None,
     )
+
+
+def _check_frames(effort: object, probe: Probe) -> None:
+    """Hold an editor to what it says: frame i of its edit stands for frame i of the source."""
+    if isinstance(effort, Effort) and effort.aligned and effort.frames not in (None, probe.frames):
+        raise EditorError(
+            f"the model was given {effort.frames} frames, but the edit has {probe.frames}; if its frames do not stand "
+            "for the source's one by one, its preset says `aligned = false`"
+        )
 
 
 def _make_room(out: Path, sample: Sample) -> None:

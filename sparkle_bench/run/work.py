@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from sparkle_bench import editors
 from sparkle_bench.benchmark import Benchmark
@@ -50,32 +51,41 @@ class Made:
         editor: The editor.
         name: What `--model` called it.
         options: Its options as given.
+        preset: What of a preset's data decides what comes out; hashed with the options, so that no result is made half by
+            one preset and half by its next edition.
     """
 
     editor: Editor
     name: str
     options: Mapping[str, str]
+    preset: Mapping[str, Any] = field(default_factory=dict)
 
 
-def start(store: Store, model: str, benchmark: Benchmark, made: Made, *, now: datetime) -> None:
+def start(store: Store, model: str, benchmark: Benchmark, made: Made, *, now: datetime, busy: bool = True) -> None:
     """Write `run.json`, or check that the result there was made the same way.
 
     An editor that tells by content what is current (such as `folder`) may come with other options; the newest are kept.
     So is the newest of what the makers declare of the model.
+
+    Args:
+        store: Where results lie.
+        model: The result's name.
+        benchmark: What is edited.
+        made: How.
+        now: The time.
+        busy: Whether something is left to edit. If nothing is, a model need not be loaded to be described again.
 
     Raises:
         StoreError: The name is taken by another editor, other options, or another version of the benchmark.
         EditorError: What the editor declares cannot be declared.
         SubmissionError: The `submission.toml` that it reads is malformed.
     """
-    editor = {
-        "name": made.name,
-        "options": editors.describe(made.editor, made.options),
-        "options_hash": hashlib.sha256(json.dumps(dict(made.options), sort_keys=True).encode()).hexdigest()[:16],
-    }
     counts = benchmark.counts
-    declared = editors.declared(made.editor)
-    run = {
+    editor: dict[str, Any] = {
+        "name": made.name,
+        "options_hash": _hash([dict(made.options), made.preset] if made.preset else dict(made.options)),
+    }
+    run: dict[str, Any] = {
         "model": model,
         "benchmark": {
             "name": benchmark.name,
@@ -84,22 +94,31 @@ def start(store: Store, model: str, benchmark: Benchmark, made: Made, *, now: da
             "partial": benchmark.partial,
         },
         "editor": editor,
-        "code_version": code_version(),
-        "hardware": hardware(),
-        "date": now.isoformat(timespec="seconds"),
-        **({"declared": declared} if declared else {}),
     }
+    bound_by_content = editors.is_bound_by_content(made.editor)
+    earlier = store.read_run(model)
+    if earlier is not None:
+        _check_same(model, earlier, run, bound_by_content=bound_by_content)
+        if not (busy or bound_by_content):
+            return
+    # Outside the lock: a model may have to be loaded to be described, and shards start at the same time.
+    editor["options"] = editors.describe(made.editor, made.options)
+    declared = editors.declared(made.editor)
+    run |= {"code_version": code_version(), "hardware": hardware(), "date": now.isoformat(timespec="seconds")}
+    run |= {"declared": declared} if declared else {}
     with store.starting(model):
         earlier = store.read_run(model)
         if earlier is not None:
-            _check_same(model, earlier, run, bound_by_content=editors.is_bound_by_content(made.editor))
+            _check_same(model, earlier, run, bound_by_content=bound_by_content)
         if earlier is None or earlier["editor"] != editor or earlier.get("declared", {}) != declared:
             store.write_run(model, run, benchmark.samples)
 
 
-def _check_same(
-    model: str, earlier: Mapping[str, object], run: Mapping[str, object], *, bound_by_content: bool
-) -> None:
+def _hash(data: object) -> str:
+    return hashlib.sha256(json.dumps(data, sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+
+def _check_same(model: str, earlier: Mapping[str, Any], run: Mapping[str, Any], *, bound_by_content: bool) -> None:
     cure = f"use another --name, or remove results/{model}"
     versions = [document.get("benchmark") for document in (earlier, run)]
     digests = [version.get("digest") if isinstance(version, dict) else None for version in versions]
