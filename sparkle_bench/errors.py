@@ -11,7 +11,8 @@
     ├── StaleEdit                a video was changed after it was made   → recorded, never a model's failure
     ├── EditorError              an edit failed                          → recorded on the Edit
     │   ├── Refused              whoever hosts the model will not make it → recorded, not tried again in this run
-    │   └── OutOfMemory          the GPU is too small                    → recorded
+    │   ├── OutOfMemory          the GPU is too small                    → recorded
+    │   └── HostUnavailable      a hosted model: wrong key, no credits   → stops the run at once
     ├── SubmissionError          what was handed in cannot be taken as a whole
     ├── VerdictError             the reply is not one mark per dimension → asked again, then recorded
     ├── RequestFailed            one request failed after its retries    → recorded on the Judgment
@@ -81,6 +82,10 @@ class Refused(EditorError):
 
 class OutOfMemory(EditorError):
     """The GPU has too little memory for this edit."""
+
+
+class HostUnavailable(EditorError):
+    """A hosted model cannot be used at all: a wrong key, no credits, no answer. No sample is to blame; the run stops."""
 
 
 class SubmissionError(SparkleError):

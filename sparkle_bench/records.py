@@ -15,6 +15,8 @@ from sparkle_bench.errors import StoreError
 from sparkle_bench.rubric import Scores
 
 SCENE_SEPARATOR = "---"
+MOST = 1e15
+"""Seconds, bytes, frames or dollars beyond this are a mistake."""
 
 RUN_FIELDS: Mapping[str, type] = {"benchmark": dict, "editor": dict}
 """What a board needs of `run.json`."""
@@ -86,6 +88,12 @@ class Probe:
     width: int
     height: int
 
+    def __post_init__(self) -> None:
+        for name in ("frames", "fps", "width", "height"):
+            value = getattr(self, name)
+            if type(value) not in (int, float) or not 0 <= value < MOST:
+                raise StoreError(f"a video's {name} cannot be {value!r:.40}")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effort:
@@ -109,6 +117,12 @@ class Effort:
     gpu_memory: int | None = None
     cost: float | None = None
     job: str | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("seconds", "frames", "host_memory", "gpu_memory", "cost"):
+            value = getattr(self, name)
+            if value is not None and (type(value) not in (int, float) or not 0 <= value < MOST):
+                raise StoreError(f"an effort's {name} cannot be {value!r:.40}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

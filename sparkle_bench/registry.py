@@ -6,11 +6,12 @@ table's group. Options are the constructor's keywords; one it does not have is r
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import typing
 from collections.abc import Mapping
 from importlib import import_module
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, distributions
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ def find(name: str, table: Mapping[str, str], *, group: str, what: str) -> type[
     """
     address = table.get(name, name)
     if ":" not in address:
-        plugins = {point.name: point.value for point in entry_points(group=group)}
+        plugins = {point.name: point.value for point in points(group)}
         if name not in plugins:
             names = [*table, *plugins]
             raise EditorError(f"no {what} called {name!r}; {suggestion(name, names)}; or pass module:Class")
@@ -39,6 +40,15 @@ def find(name: str, table: Mapping[str, str], *, group: str, what: str) -> type[
     if not inspect.isclass(found):
         raise EditorError(f"{address} is not a class")
     return found
+
+
+def points(group: str) -> list[EntryPoint]:
+    """Return what installed packages bring, each package on its own: one whose files are damaged hides no other."""
+    found = []
+    for package in distributions():
+        with contextlib.suppress(Exception):  # whatever reading somebody's metadata raises
+            found += [point for point in package.entry_points if point.group == group]
+    return sorted(set(found), key=lambda point: (point.name, point.value))
 
 
 def build(cls: type[Any], options: Mapping[str, Any], **given: object) -> Any:
@@ -54,7 +64,7 @@ def build(cls: type[Any], options: Mapping[str, Any], **given: object) -> Any:
     """
     known = {name: p for name, p in accepted_options(cls).items() if name not in given}
     for name in options:
-        if name not in known:
+        if name in given or (name not in known and not _takes_any(cls)):
             raise EditorError(f"{cls.__name__} has no option {name!r}; known: {', '.join(known) or 'none'}")
     missing = [n for n, p in known.items() if p.default is inspect.Parameter.empty and n not in options]
     if missing:
@@ -78,6 +88,13 @@ def accepted_options(cls: type[Any]) -> dict[str, inspect.Parameter]:
         return {}
     parameters = list(inspect.signature(cls.__init__).parameters.values())[1:]
     return {p.name: p for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
+
+
+def _takes_any(cls: type[Any]) -> bool:
+    """Whether the constructor takes keywords beyond those it names, and checks them itself."""
+    if cls.__init__ is object.__init__:
+        return False
+    return any(p.kind is p.VAR_KEYWORD for p in inspect.signature(cls.__init__).parameters.values())
 
 
 def _convert(name: str, text: str, kind: Any) -> Any:

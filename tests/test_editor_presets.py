@@ -94,6 +94,7 @@ WRONG: dict[str, tuple[str, str]] = {
     "an unknown key": ("kind = 'kiwi'\n[fit]\nmosts = 3", "unknown key 'mosts' in [fit]; did you mean most"),
     "a text for a number": ("kind = 'kiwi'\n[fit]\nmost = '81'", "fit.most: '81' is no int"),
     "truth for a number": ("kind = 'kiwi'\n[output]\ncrf = true", "output.crf: True is no int"),
+    "unknown for a number": ("kind = 'kiwi'\n[output]\ncrf = 'unknown'", "output.crf: 'unknown' is no int"),
     "no pair": ("kind = 'kiwi'\n[fit]\nsize = [1, 2, 3]", "fit.size"),
     "a rule that cannot be": (
         "kind = 'kiwi'\n[fit]\nmost = 80",
@@ -130,6 +131,8 @@ def test_options_of_every_preset_change_what_is_taken_and_written() -> None:
     assert changed.fit == Fit(most=17, size=(832, 480))
     assert (changed.output.fps, changed.output.crf) == (15.0, 25)
     assert rest == {"steps": 50, "seed": "1"}
+    unsure = presets.from_data("x", {"kind": "kiwi", "output": {"aligned": "unknown", "fps": "source"}})
+    assert (unsure.output.aligned, unsure.output.fps) == (None, None)
     back, _ = presets.with_options(found, {"fps": "source"})
     assert back.output.fps is None
 

@@ -211,7 +211,7 @@ def test_a_repository_without_entries_passes(tmp_path: Path, there: str | None) 
 
 
 def edit_a_cell(kept: Store) -> None:
-    edited(boards(kept)[0] / "leaderboard.csv", "second,", "second,5.0000", count=1)
+    edited(boards(kept)[0] / "leaderboard.csv", ",second,", ",second,5.0000", count=1)
 
 
 def raise_a_mark_in_the_json(kept: Store) -> None:

@@ -12,8 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from sparkle_bench import benchmark
+from sparkle_bench import benchmark, editors
 from sparkle_bench.cli import cli as commands
+from sparkle_bench.editors import EDITORS
+from sparkle_bench.editors import preset as presets
 from tests import cli
 from tests.fake_judge import FakeJudge, serving
 from tests.makers import write_benchmark, write_edits
@@ -27,15 +29,19 @@ ELSEWHERE = ("sparkle-bench download", "sparkle-bench demo")
 RUN_HERE = [
     c for c in COMMANDS if c.startswith("sparkle-bench ") and not c.startswith(ELSEWHERE) and not c.endswith("--serve")
 ]
+BASH = "\n".join(re.findall(r"```bash\n(.*?)```", README, re.DOTALL))
+NEEDS_MORE = [line for line in BASH.splitlines() if line.startswith("sparkle-bench ")]
+"""Commands that need a GPU, a key or somebody's weights: nobody runs them here, but they are held against the options."""
 RUN_BY_CI = [
     "pip install -e '.[dev]'",
-    "pytest",
+    "pytest -n auto --dist loadfile",
     "ruff check .",
     "ruff format --check .",
     "mypy",
     "python -m tests.benchmarks.signals",
     "python -m tests.benchmarks.judging --short",
     "python -m tests.benchmarks.validating --short",
+    "python -m tests.benchmarks.editing --clips 6",
     "python -m tests.fuzz_archives --minutes 0.2",
 ]
 RUN_ELSEWHERE = {
@@ -45,6 +51,8 @@ RUN_ELSEWHERE = {
     "sparkle-bench judge my-videos --name my-model --serve": ("tests/test_vllm_judging.py", '"--serve"'),
     "vllm serve": ("tests/test_vllm.py", "vllm serve"),
     "SPARKLE_VLLM_PYTHON=path/to/python pytest -m vllm": (".ci/run", "pytest -m vllm"),
+    "SPARKLE_EDITORS_PYTHON=path/to/python pytest -m editors": (".ci/run", "pytest -m editors"),
+    "pytest -m ray": (".ci/run", "pytest -m ray"),
 }
 """Commands that need more than this file has: who runs them, and the words by which that can be seen."""
 
@@ -104,10 +112,40 @@ def test_every_other_command_of_the_readme_is_run_somewhere() -> None:
         assert words in (REPOSITORY / file).read_text(encoding="utf-8"), f"{file} does not run {command!r}"
 
 
+@pytest.mark.parametrize("command", NEEDS_MORE)
+def test_a_command_that_needs_more_than_this_machine_is_at_least_understood(command: str) -> None:
+    name, *words = shlex.split(command.replace("$SLURM_ARRAY_TASK_ID", "0"))[1:]
+    given = commands.commands[name].make_context(name, words).params
+    model = given.get("model") or given.get("name")
+    assert model in [*presets.names(), "./my-model.toml"]
+
+
+def test_the_readmes_preset_is_one(tmp_path: Path) -> None:
+    (shown,) = re.findall(r"```toml\n(.*?)```", README, re.DOTALL)
+    (tmp_path / "my-model.toml").write_text(shown, encoding="utf-8")
+    for name in ("checkout/infer.py", "weights.safetensors"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    options = {
+        "checkout": str(tmp_path / "checkout"),
+        "python": sys.executable,
+        "weights": str(tmp_path / "weights.safetensors"),
+    }
+    editor = editors.create(str(tmp_path / "my-model.toml"), options)
+    assert editors.declared(editor)["model"] == {"name": "MyModel", "parameters": 5_000_000_000}
+
+
+def test_every_editing_model_is_in_the_readme_and_no_other() -> None:
+    _, _, table = README.partition("| models | what runs | to begin |\n|---|---|---|\n")
+    rows = [line.split("|")[1] for line in table.partition("\n\n")[0].splitlines()]
+    named = {name for row in rows for name in re.findall(r"`([^`]+)`", row)}
+    assert named == {*EDITORS, *presets.names()}
+
+
 def test_the_two_commands_for_a_fresh_machine_come_first() -> None:
     assert LINES[0].startswith("pip install .")
     assert LINES[0].endswith("sparkle-bench demo")
-    assert "pip install -e '.[dev]' && pytest" in LINES[:3]
+    assert "pip install -e '.[dev]' && pytest -n auto --dist loadfile" in LINES[:3]
 
 
 def test_every_command_is_in_the_readme() -> None:

@@ -2,7 +2,8 @@
 
 Exit codes: 0 done, 1 an error or stopped, 2 wrong usage, 3 finished but not whole: some samples have no verdict (for `edit`
 no edit, for `validate` no usable video), or `verify` is not sure.
-Environment variables are read here alone: `SPARKLE_JUDGE_URL`, `SPARKLE_JUDGE_API_KEY` and `SPARKLE_VLLM_PYTHON`.
+Environment variables are read here alone: `SPARKLE_JUDGE_URL`, `SPARKLE_JUDGE_API_KEY`, `SPARKLE_VLLM_PYTHON`,
+`RAY_ADDRESS` and the keys of hosted models, such as `RUNWAYML_API_SECRET`.
 """
 
 from __future__ import annotations
@@ -19,9 +20,11 @@ from sparkle_bench.cli.demo import demo
 from sparkle_bench.cli.doctor import doctor
 from sparkle_bench.cli.exchange import export, import_
 from sparkle_bench.cli.judges import judges
-from sparkle_bench.cli.look import leaderboard, models, show
+from sparkle_bench.cli.look import leaderboard, show
 from sparkle_bench.cli.measure import signals
+from sparkle_bench.cli.models import models
 from sparkle_bench.cli.serve import serve
+from sparkle_bench.cli.setup import setup
 from sparkle_bench.cli.validate import pack, validate
 from sparkle_bench.cli.verify import verify
 from sparkle_bench.cli.work import download, edit, evaluate, judge
@@ -35,7 +38,7 @@ def cli() -> None:
 
 COMMANDS = (
     demo, validate, pack, evaluate, edit, judge, serve, signals, leaderboard, show, verify, check, export, import_,
-    models, judges, download, doctor,
+    models, setup, judges, download, doctor,
 )  # fmt: skip
 for command in COMMANDS:
     cli.add_command(command)

@@ -16,7 +16,7 @@ from sparkle_bench.cli.judge import prompt as asked_with
 if TYPE_CHECKING:
     from sparkle_bench.judges import Judge
     from sparkle_bench.judges.probe import Options
-    from sparkle_bench.judges.serving import Served
+    from sparkle_bench.judges.serving import Launch
     from sparkle_bench.judges.transport import Transport
     from sparkle_bench.prompts import Prompt
     from sparkle_bench.run import Bench
@@ -98,22 +98,62 @@ def _transport(url: str, key: str | None, given: Mapping[str, Any], stack: ExitS
 
 
 def _launched(choice: Choice, prompt: Prompt, stack: ExitStack) -> Judge:
-    """Start a server of our own and connect to it."""
+    """Start a server of our own, or one on every group of GPUs of a Ray cluster, and connect."""
     from sparkle_bench.cli.serve import launch, said_to_load
-    from sparkle_bench.judges.serving import serving, telling
+    from sparkle_bench.judges.serving import serving
 
     assert choice.preset is not None
+    if choice.given.get("executor") == "ray":
+        return _on_ray(choice, prompt, stack)
     wanted = launch(choice.given, choice.preset)
     click.echo(f"starting {wanted.name}; its log is {wanted.log}", err=True)
     served = stack.enter_context(serving(wanted, said_to_load))
-    wished = dataclasses.replace(
-        options(choice),
-        model=served.name,
-        revision=served.commit or _weights(wanted.model),
-        engine=telling(wanted.engine),
-    )
-    stack.push(_why_it_ended(served))
+    wished = _as_launched(choice, wanted, served.commit or _weights(wanted.model))
+    stack.push(_why_it_ended(lambda: served.wait(0)))
     return _served(choice, [served.url], prompt, wished, stack)
+
+
+def _on_ray(choice: Choice, prompt: Prompt, stack: ExitStack) -> Judge:
+    from sparkle_bench.cli.serve import said_to_load
+    from sparkle_bench.judges import on_ray
+
+    wanted = on_ray.Wanted(
+        launch=remote_launch(choice),
+        python=choice.given["vllm_python"],
+        surroundings=surroundings,
+        address=choice.given["ray_address"],
+    )
+    click.echo(f"starting {wanted.launch.name} on the machines of the Ray cluster", err=True)
+    served = stack.enter_context(on_ray.servers(wanted, said_to_load))
+    for trouble in served.failed:
+        click.echo(
+            f"note: a server on a machine of the Ray cluster does not start: {trouble}; going on without it", err=True
+        )
+    stack.push(_why_it_ended(served.why))
+    choice = dataclasses.replace(choice, key=served.key)
+    return _served(choice, served.urls, prompt, _as_launched(choice, wanted.launch, served.revision), stack)
+
+
+def surroundings() -> dict[str, str]:
+    """Return the environment of the process that calls it, on whatever machine, without our secrets."""
+    from sparkle_bench.cli.serve import SECRETS
+
+    return {name: value for name, value in os.environ.items() if name not in SECRETS}
+
+
+def remote_launch(choice: Choice) -> Launch:
+    """Return the server to start on each machine of a Ray cluster; nothing of this machine's environment is in it."""
+    from sparkle_bench.cli.serve import launch
+
+    assert choice.preset is not None
+    return dataclasses.replace(launch({**choice.given, "dry_run": True}, choice.preset), environment={})
+
+
+def _as_launched(choice: Choice, launch: Launch, revision: str | None) -> Options:
+    """Return how the user wants to be judged, by what was launched: wherever that is, the judge is the same."""
+    from sparkle_bench.judges.serving import telling
+
+    return dataclasses.replace(options(choice), model=launch.name, revision=revision, engine=telling(launch.engine))
 
 
 def _weights(model: str) -> str | None:
@@ -126,13 +166,13 @@ def _weights(model: str) -> str | None:
     return fingerprint(folder) if folder.is_dir() else None
 
 
-def _why_it_ended(served: Served) -> Callable[..., None]:
-    """Return a handler that says, when the judge is gone, why the server of ours ended."""
+def _why_it_ended(ended: Callable[[], str | None]) -> Callable[..., None]:
+    """Return a handler that says, when the judge is gone, why a server of ours ended."""
 
     def explain(_: object, error: BaseException | None, __: object) -> None:
         from sparkle_bench.errors import JudgeUnavailable
 
-        why = served.wait(0) if isinstance(error, JudgeUnavailable) else None
+        why = ended() if isinstance(error, JudgeUnavailable) else None
         if why is not None:
             raise JudgeUnavailable(f"the server ended in mid-run: {why}") from error
 

@@ -160,6 +160,8 @@ def check(choice: Choice) -> None:
     from sparkle_bench.judges import serving
 
     options(choice)
+    if choice.kind == "launched" and choice.given.get("executor") == "ray":
+        return  # what the cluster's machines have is seen there
     if choice.kind == "launched" and choice.preset is not None:
         serving.check(launch(choice.given, choice.preset))
     elif choice.kind == "offline" and find_spec("vllm") is None:

@@ -88,13 +88,11 @@ def _hint() -> str:
 
 def _entry_points() -> list[tuple[str, str]]:
     """Return the judges that other packages bring, with the first line of their documentation."""
-    from importlib.metadata import entry_points
-
     from sparkle_bench.judges import GROUP, JUDGES
-    from sparkle_bench.registry import find
+    from sparkle_bench.registry import find, points
 
     found: list[tuple[str, str]] = []
-    for point in entry_points(group=GROUP):
+    for point in points(GROUP):
         cls: Any = find(point.name, JUDGES, group=GROUP, what="judge")
         found.append((point.name, (cls.__doc__ or "").strip().partition("\n")[0]))
     return found

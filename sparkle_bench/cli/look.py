@@ -1,4 +1,4 @@
-"""Commands that only look or rebuild: `leaderboard`, `show`, `models`."""
+"""Commands that only look or rebuild: `leaderboard`, `show`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import click
 from sparkle_bench.cli import options as opt
 
 if TYPE_CHECKING:
-    from sparkle_bench.records import Edit, Judgment, Measurement
+    from sparkle_bench.records import Edit, Effort, Judgment, Measurement, Probe
     from sparkle_bench.rubric import Rubric
 
 
@@ -98,7 +98,26 @@ def _edit_line(edit: Edit | None) -> str:
     if edit.probe is None:
         return f"edit: failed: {edit.error}"
     p = edit.probe
-    return f"edit: {edit.video}  {p.width}x{p.height}, {p.frames} frames at {p.fps:g} fps, {edit.seconds:.1f} s"
+    line = f"edit: {edit.video}  {p.width}x{p.height}, {p.frames} frames at {p.fps:g} fps, {edit.seconds:.1f} s"
+    return line if edit.effort is None else f"{line}\ntook: {_effort_line(edit.effort, p)}"
+
+
+def _effort_line(effort: Effort, probe: Probe) -> str:
+    """Return what an edit took, as far as its editor told."""
+    from sparkle_bench.errors import printable
+
+    speed = f" ({probe.frames / effort.seconds:.3g} frames per second)" if effort.seconds else ""
+    aligned = {True: "frames aligned with the source's", False: "frames not aligned with the source's"}
+    parts = [
+        None if effort.seconds is None else f"{effort.seconds:.1f} s of the model's own{speed}",
+        None if effort.frames is None else f"given {effort.frames} frames",
+        aligned.get(effort.aligned) if effort.aligned is not None else None,
+        None if effort.gpu_memory is None else f"{effort.gpu_memory / 1e9:.1f} GB of GPU memory",
+        None if effort.host_memory is None else f"{effort.host_memory / 1e9:.1f} GB of memory",
+        None if effort.cost is None else f"${effort.cost:.4g}",
+        None if effort.job is None else f"job {printable(effort.job, limit=100)}",
+    ]
+    return ", ".join(part for part in parts if part) or "nothing is known"
 
 
 def _signal_lines(measured: Measurement) -> str:
@@ -137,33 +156,3 @@ def _verdict_lines(key: str, judgment: Judgment, rubric: Rubric, edit: Edit | No
         raw, mark = judgment.scores[name], capped[name]
         lines.append(f"  {rubric.label(name):<30} {mark}" + (f" (raw {raw}, capped)" if raw != mark else ""))
     return "\n".join(lines)
-
-
-@click.command("models")
-@opt.as_json
-@opt.one_line_errors
-def models(as_json: bool) -> None:
-    """List the models that `--model` knows, with their options."""
-    from sparkle_bench.editors import EDITORS, GROUP
-
-    _list(EDITORS, GROUP, "model", as_json=as_json)
-    if not as_json:
-        click.echo("\nAny other class with an edit(sample, out) method: --model module:Class")
-
-
-def _list(table: dict[str, str], group: str, what: str, *, as_json: bool) -> None:
-    from importlib.metadata import entry_points
-
-    from sparkle_bench.registry import accepted_options, find
-
-    rows = []
-    for name in [*table, *(point.name for point in entry_points(group=group))]:
-        cls = find(name, table, group=group, what=what)
-        about = (cls.__doc__ or "").strip().partition("\n")[0]
-        rows.append({"name": name, "about": about, "options": list(accepted_options(cls))})
-    if as_json:
-        click.echo(json.dumps(rows, indent=2))
-        return
-    for row in rows:
-        options = f"  [{', '.join(row['options'])}]" if row["options"] else ""
-        click.echo(f"{row['name']:<12} {row['about']}{options}")

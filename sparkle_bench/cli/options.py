@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import functools
+import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,6 +15,9 @@ from sparkle_bench.errors import SparkleError
 
 F = TypeVar("F", bound=Callable[..., Any])
 FOLDER = click.Path(file_okay=False, path_type=Path)
+_GPU = re.compile(r"0|[1-9]\d{0,3}|(?:GPU|MIG)-[0-9A-Za-z][0-9A-Za-z/-]*")
+LIMITS = {"timeout": "edit_timeout", "load_timeout": "load_timeout"}
+"""How the record `editors.placing.Where` calls time limits, and how the options are called."""
 
 
 def one_line_errors(function: F) -> F:
@@ -69,6 +73,28 @@ def _pairs(_: click.Context, __: click.Parameter, texts: tuple[str, ...]) -> dic
     return pairs
 
 
+def _gpus(_: click.Context, __: click.Parameter, text: str | None) -> tuple[str, ...]:
+    if text is None:
+        return ()
+    names = tuple(name.strip() for name in text.split(","))
+    for name in names:
+        if not _GPU.fullmatch(name):
+            raise click.BadParameter(f"{text!r} is no list of GPUs, such as 0,1,2,3")
+        if names.count(name) > 1:
+            raise click.BadParameter(f"GPU {name} stands twice in {text!r}; a GPU has one worker")
+    return names
+
+
+def with_model_path(given: Mapping[str, Any]) -> dict[str, str]:
+    """Return the model's options, with `--model-path` among them."""
+    path: str | None = given["model_path"]
+    if path is None:
+        return dict(given["options"])
+    if "model_path" in given["options"]:
+        raise click.UsageError("--model-path and --option model_path=… are one and the same; give one of them")
+    return {**given["options"], "model_path": path}
+
+
 root = click.option(
     "--root",
     type=FOLDER,
@@ -109,7 +135,25 @@ selection = together(
     click.option(
         "--workers",
         type=click.IntRange(min=1),
-        help="Samples at once.  [default: 1 to edit, 8 rising to 32 a server to judge, one a processor to measure]",
+        help="Samples at once.  [default: as many as the model takes to edit, 8 rising to 32 a server to judge, one a "
+        "processor to measure]",
+    ),
+)
+
+executor = together(
+    click.option(
+        "--executor",
+        type=click.Choice(["local", "ray"]),
+        default="local",
+        show_default=True,
+        help="Run models, and judges with --serve, on this machine, or on every GPU of a Ray cluster.",
+    ),
+    click.option(
+        "--ray-address",
+        envvar="RAY_ADDRESS",
+        metavar="ADDRESS",
+        help="The Ray cluster, as HOST:PORT of its head, or local to start one here.  [default: the one of this machine, "
+        "else one that is started here]",
     ),
 )
 
@@ -123,5 +167,31 @@ model = together(
         callback=_pairs,
         metavar="KEY=VALUE",
         help="An option of the model. May be repeated.",
+    ),
+    click.option("--model-path", metavar="PATH", help="The model's weights; the same as --option model_path=PATH."),
+    click.option(
+        "--gpus",
+        callback=_gpus,
+        metavar="0,1,…",
+        help="One worker process on each of these GPUs.  [default: what the model takes]",
+    ),
+    click.option(
+        "--python",
+        type=click.Path(path_type=Path),
+        metavar="PATH",
+        help="The interpreter of the environment in which the model runs.  [default: that of `setup`, else this one]",
+    ),
+    executor,
+    click.option(
+        "--edit-timeout",
+        type=click.FloatRange(min=0, min_open=True),
+        metavar="SECONDS",
+        help="One edit may take so long before its worker process counts as hung.  [default: 3600]",
+    ),
+    click.option(
+        "--load-timeout",
+        type=click.FloatRange(min=0, min_open=True),
+        metavar="SECONDS",
+        help="Loading the model into a worker process may take so long.  [default: 1800]",
     ),
 )

@@ -11,11 +11,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
+import click
+
+from sparkle_bench.cli.judge import MOST_WORKERS
 from sparkle_bench.cli.progress import Progress
 
 if TYPE_CHECKING:
     from sparkle_bench.benchmark import Benchmark
     from sparkle_bench.editors import Editor
+    from sparkle_bench.editors.placing import Where
     from sparkle_bench.records import Sample
     from sparkle_bench.run import Bench, Made, Work
 
@@ -46,12 +50,13 @@ class Task:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """Whose edits: the result's name, the editor and its options; the editor itself if it is built already."""
+    """Whose edits: the result's name, the editor, its options and where it runs; the editor itself if it is built."""
 
     name: str
     model: str
     options: Mapping[str, str]
     editor: Editor | None = None
+    where: Where | None = None
 
 
 def task(given: Mapping[str, Any], wanted: Wanted) -> Task:
@@ -62,6 +67,7 @@ def task(given: Mapping[str, Any], wanted: Wanted) -> Task:
         EditorError: The model or an option is unknown.
     """
     from sparkle_bench import benchmark, editors
+    from sparkle_bench.editors.placing import Where, placed
     from sparkle_bench.run import Made, Work
     from sparkle_bench.store import Store
 
@@ -71,9 +77,24 @@ def task(given: Mapping[str, Any], wanted: Wanted) -> Task:
     hashes.save()
     work = Work(store=store, model=wanted.name, samples=chosen(loaded, given), shard=given["shard"])
     recipe = editors.recipe(wanted.model, wanted.options)
-    editor = wanted.editor or editors.build(recipe)
-    made = Made(editor=editor, name=wanted.model, options=wanted.options, preset=editors.decisive(recipe))
+    where = wanted.where or Where()
+    editor = wanted.editor or placed(recipe, where, say=_note)
+    preset = editors.decisive(recipe)
+    _give_key(editor)
+    options = editors.lasting(editor, wanted.options)
+    made = Made(editor=editor, name=wanted.model, options=options, preset=preset, gpus=where.gpus)
     return Task(benchmark=loaded, made=made, work=work, workers=given["workers"])
+
+
+def _give_key(editor: Any) -> None:
+    """Take a hosted model's key out of the environment, where the programs we start would find it too."""
+    found = [os.environ.pop(name, "") for name in getattr(editor, "keys", ())]
+    if any(found):
+        editor.key = next(filter(None, found))
+
+
+def _note(line: str) -> None:
+    click.echo(f"note: {line}", err=True)
 
 
 def chosen(loaded: Benchmark, given: Mapping[str, Any]) -> Sequence[Sample]:
@@ -94,9 +115,14 @@ def edit(task: Task, *, allow_failures: bool = True) -> None:
     """
     from sparkle_bench import editors, run
 
-    run.start(task.work.store, task.work.model, task.benchmark, task.made, now=now(), busy=unedited(task))
-    with stage(task.work, "editing", workers=task.workers or editors.at_once(task.made.editor)) as work:
-        run.edit(work, task.made.editor, allow_failures=allow_failures)
+    busy, editor = unedited(task), task.made.editor
+    try:
+        run.start(task.work.store, task.work.model, task.benchmark, task.made, now=now(), busy=busy, load=busy)
+    except BaseException:
+        editors.close(editor)
+        raise
+    with stage(task.work, "editing", workers=task.workers or editors.at_once(editor)) as work:
+        run.edit(work, editor, allow_failures=allow_failures, loaded=busy)
 
 
 def measure(work: Work, workers: int | None) -> None:
@@ -119,7 +145,10 @@ def judge(task: Task, bench: Bench, workers: int | None) -> None:
     loading = threading.Timer(LATER, _load_boards)
     loading.daemon = True
     loading.start()
-    ahead = AHEAD if getattr(bench.judge, "pool", None) is not None else 0
+    pool = getattr(bench.judge, "pool", None)
+    ahead = AHEAD if pool is not None else 0
+    if pool is not None and workers is not None:  # how many servers a cluster holds is known only now
+        workers = max(workers, MOST_WORKERS * len(pool.limits))
     try:
         with stage(task.work, "judging", workers=(task.workers or workers or processors()) + ahead) as work:
             run.judge(work, bench, now=now())

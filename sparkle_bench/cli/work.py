@@ -21,6 +21,7 @@ from sparkle_bench.errors import BudgetSpent
 if TYPE_CHECKING:
     from sparkle_bench.cli.handed_in import HandedIn
     from sparkle_bench.cli.judge import Choice
+    from sparkle_bench.editors.placing import Where
     from sparkle_bench.run import Bench
 
 INCOMPLETE = 3
@@ -48,6 +49,7 @@ def evaluate(**given: Any) -> None:
     "--allow-incomplete", is_flag=True, help="Go on although samples have no video; they count the lowest marks."
 )
 @judging.judging
+@opt.executor
 @opt.selection
 @handed_in.scratch
 @opt.root
@@ -60,6 +62,9 @@ def judge(path: str, **given: Any) -> None:
     ID.mp4), a manifest (CSV, JSONL or JSON with id and path), a .zip, .tar or .tar.gz of these, or a Hub data set
     (hf://owner/name); `validate` looks closer. A sample without a video counts the lowest marks.
     """
+    _check_address(given)
+    if given["executor"] == "ray" and not given["serve"]:
+        raise click.UsageError("--executor ray goes with --serve here: servers of ours on the cluster's machines")
     with handed_in.opened(path, handed_in.room(given)) as found:
         name = given["name"] or handed_in.result_name(found)
         wanted = Wanted(name=name, model="folder", options={"path": path}, editor=found.editor())
@@ -73,7 +78,33 @@ def _wanted(given: Mapping[str, Any]) -> Wanted:
     name = str(given["name"] or given["model"].rpartition(":")[2])
     if name.endswith(".toml"):
         name = Path(name).stem
-    return Wanted(name=name, model=given["model"], options=given["options"])
+    return Wanted(name=name, model=given["model"], options=opt.with_model_path(given), where=_where(given))
+
+
+def _where(given: Mapping[str, Any]) -> Where:
+    """Return where the model is to run."""
+    from sparkle_bench.editors.placing import Where
+
+    if given["executor"] == "ray" and given["gpus"]:
+        raise click.UsageError(
+            "--gpus chooses GPUs of this machine; with --executor ray an actor runs on each of the cluster's"
+        )
+    _check_address(given)
+    limits = {name: given[option] for name, option in opt.LIMITS.items() if given[option] is not None}
+    return Where(
+        gpus=given["gpus"],
+        python=given["python"],
+        executor=given["executor"],
+        ray_address=given["ray_address"],
+        **limits,
+    )
+
+
+def _check_address(given: Mapping[str, Any]) -> None:
+    """Refuse an address that does nothing; one in the environment may stand there for other commands."""
+    source = click.get_current_context().get_parameter_source("ray_address")
+    if given["executor"] != "ray" and source is click.core.ParameterSource.COMMANDLINE:
+        raise click.UsageError("--ray-address goes with --executor ray")
 
 
 @click.command("edit")

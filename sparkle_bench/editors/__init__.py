@@ -31,11 +31,15 @@ GROUP = "sparkle_bench.editors"
 class Editor(Protocol):
     """The model under test, as the harness sees it.
 
-    Beside `edit` an editor may have:
+    It may raise `fleet.MemberLost` to say that no other edit will succeed. Beside `edit` an editor may have:
 
     - `thread_safe = True`: several samples may be edited at once from one process;
     - `at_once`: how many are best edited at once, where that is more than one, so that decoding and writing overlap with
       the GPU, or that a batch fills;
+    - `incidental`: names of options that change nothing of what comes out, such as time limits; they may differ from run to
+      run of one result;
+    - `keys` and `key`: names of environment variables, and the value of the first that is set, given before the work; no
+      record, message or log shows it;
     - `own_process = True`: it is run in a process of its own, which may end, hang or be put on a GPU without harm;
     - `load()`: imports what is heavy and loads the model; called once, in the process that edits, before `edit`;
     - `shape(sample)`: (frames, height, width) as the model sees the sample; those of one shape are edited in a row, the
@@ -158,6 +162,12 @@ def shape(editor: Editor, sample: Sample) -> tuple[int, int, int]:
     """
     frames, height, width = _call(editor, "shape", sample, default=(0, 0, 0))
     return frames, height, width
+
+
+def lasting(editor: Editor, options: Mapping[str, str]) -> dict[str, str]:
+    """Return the options that may change what comes out."""
+    incidental = getattr(editor, "incidental", ())
+    return {name: value for name, value in options.items() if name not in incidental}
 
 
 def describe(editor: Editor, options: Mapping[str, str]) -> dict[str, Any]:

@@ -6,24 +6,18 @@ The command is split as a shell would split it, but no shell runs it: instructio
 from __future__ import annotations
 
 import math
-import os
 import re
 import shlex
 import shutil
-import signal
-import subprocess
-import tempfile
-import threading
 from pathlib import Path
-from typing import IO
 
 from sparkle_bench import discretion
-from sparkle_bench.errors import EditorError, one_line
-from sparkle_bench.records import Sample
+from sparkle_bench.editors.process import Programs, Start
+from sparkle_bench.errors import EditorError
+from sparkle_bench.records import Effort, Sample
 
 PLACEHOLDERS = ("source", "instruction", "out", "id", "theme", "subtheme", "scene")
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
-TAIL_BYTES = 2000
 
 
 class Command:
@@ -53,15 +47,13 @@ class Command:
         if shutil.which(self._words[0]) is None:
             raise EditorError(f"there is no program {self._words[0]!r} to run")
         self._timeout = timeout
-        self._running: set[subprocess.Popen[bytes]] = set()
-        self._lock = threading.Lock()
-        self._closed = False
+        self._programs = Programs()
 
     def describe(self) -> dict[str, str]:
         """Return the command as others may read it: no folders of this machine, nothing that looks like a secret."""
         return {"cmd": shlex.join(discretion.cleaned_words(self._words)), "timeout": f"{self._timeout:g}"}
 
-    def edit(self, sample: Sample, out: Path) -> None:
+    def edit(self, sample: Sample, out: Path) -> Effort:
         """Run the command.
 
         Raises:
@@ -77,56 +69,15 @@ class Command:
             "scene": sample.scene,
         }
         words = [_PLACEHOLDER.sub(lambda match: values[match[1]], word) for word in self._words]
-        with tempfile.TemporaryFile() as log:
-            code = self._run(words, log)
-            tail = _tail(log)
-        if code is None:
-            raise EditorError(f"the command ran longer than {self._timeout:g} s and was ended: {tail}")
-        if code != 0:
-            raise EditorError(f"the command ended with code {code}: {tail}")
+        ended = self._programs.run(Start(words=words, timeout=self._timeout))
+        if ended.code is None:
+            raise EditorError(f"the command ran longer than {self._timeout:g} s and was ended: {ended.tail}")
+        if ended.code != 0:
+            raise EditorError(f"the command ended with code {ended.code}: {ended.tail}")
         if not out.is_file():
-            raise EditorError(f"the command ended well but wrote no file to {{out}}: {tail}")
-
-    def _run(self, words: list[str], log: IO[bytes]) -> int | None:
-        """Return the exit code, or None when time ran out."""
-        with self._lock:
-            if self._closed:
-                raise EditorError("the run was stopped")
-            try:
-                process = subprocess.Popen(
-                    words, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
-                )
-            except OSError as error:
-                raise EditorError(f"the command {words[0]!r} cannot start: {error.strerror}") from error
-            self._running.add(process)
-        try:
-            return process.wait(self._timeout)
-        except subprocess.TimeoutExpired:
-            return None
-        finally:
-            _end(process)
-            with self._lock:
-                self._running.discard(process)
+            raise EditorError(f"the command ended well but wrote no file to {{out}}: {ended.tail}")
+        return Effort(seconds=round(ended.seconds, 3), host_memory=ended.host_memory, gpu_memory=ended.gpu_memory)
 
     def close(self) -> None:
         """End every call that is still running."""
-        with self._lock:
-            self._closed = True
-            for process in self._running:
-                _end(process)
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """Kill what is left of the process's group; the command may have started others."""
-    try:
-        os.killpg(process.pid, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):
-        return
-    process.wait()
-
-
-def _tail(log: IO[bytes]) -> str:
-    size = log.seek(0, os.SEEK_END)
-    log.seek(max(0, size - TAIL_BYTES))
-    text = one_line(log.read().decode(errors="replace"), limit=TAIL_BYTES)
-    return text[-600:] or "it printed nothing"
+        self._programs.close()

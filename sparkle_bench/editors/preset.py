@@ -9,7 +9,6 @@ defaults of the kind's options; a section called as the kind holds what only tha
 from __future__ import annotations
 
 import dataclasses
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,11 +18,6 @@ from sparkle_bench.benchmark import suggestion
 from sparkle_bench.errors import EditorError, SubmissionError, VideoError, one_line
 from sparkle_bench.submission import card
 from sparkle_bench.video.conform import Fit
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 FOLDER = Path(__file__).with_name("presets")
 KINDS: Mapping[str, str] = {
@@ -36,6 +30,8 @@ KINDS: Mapping[str, str] = {
 }
 """Which class runs a kind of preset. It is built with `preset=` and the options as keywords."""
 MOST_BYTES = 64 * 1024
+SOURCE, UNKNOWN = "source", "unknown"
+"""Words for what TOML has no value for: `fps = "source"`, `aligned = "unknown"`."""
 SECTIONS = ("kind", "about", "declared", "needs", "fit", "output", "options")
 COMMON_OPTIONS = ("frames", "size", "fps", "crf")
 """Options of every preset: they change `[fit]` and `[output]`."""
@@ -107,8 +103,11 @@ class Preset:
 
     @property
     def decisive(self) -> dict[str, Any]:
-        """What of the data decides what comes out: all but words about the model and what it needs."""
-        return {name: value for name, value in self.data.items() if name not in ("about", "declared", "needs")}
+        """What of the data decides what comes out: all but words about the model, what it needs, costs and refuses."""
+        words = ("about", "declared", "needs", self.kind)
+        own = {name: value for name, value in self.details.items() if name not in ("price", "limits")}
+        decisive = {name: value for name, value in self.data.items() if name not in words or name == "kind"}
+        return {**decisive, **({self.kind: own} if own else {})}
 
     def declares(self, **settings: Any) -> dict[str, Any]:
         """Return what is declared, with these settings (of `[settings]` in a `submission.toml`) added."""
@@ -146,7 +145,7 @@ def read(path: Path) -> Preset:
             content = file.read(MOST_BYTES + 1)
         if len(content) > MOST_BYTES:
             raise EditorError(f"{path} is larger than {MOST_BYTES // 1024} KiB; a preset is short")
-        data = tomllib.loads(content.decode("utf-8-sig"))
+        data = card.toml(content.decode("utf-8-sig"))
     except OSError as error:
         raise EditorError(f"cannot read {path}: {error.strerror}") from error
     except (ValueError, RecursionError) as error:
@@ -245,7 +244,7 @@ def _record(cls: type[Any], section: str, data: Mapping[str, Any]) -> Any:
         kept = tuple(value) if isinstance(value, list) else value
         if not _fits(kept, str(known[key].type)):
             raise EditorError(f"{section}.{key}: {one_line(repr(value), limit=60)} is no {known[key].type}")
-        values[key] = None if kept == "source" else kept
+        values[key] = None if kept in (SOURCE, UNKNOWN) else kept
     try:
         return cls(**values)
     except VideoError as error:
@@ -265,7 +264,7 @@ def _fits(value: object, annotation: str) -> bool:
     if isinstance(value, float):
         return "float" in kinds
     if isinstance(value, str):
-        return "str" in kinds or (value == "source" and "float" in kinds)
+        return "str" in kinds or (value == SOURCE and "float" in kinds) or (value == UNKNOWN and "bool" in kinds)
     if isinstance(value, tuple):
         if "pair" in kinds:
             return len(value) == 2 and all(type(part) is int for part in value)

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sparkle_bench.editors.preset import Output
+from sparkle_bench.editors.worker import turns
 from sparkle_bench.errors import EditorError
 from sparkle_bench.records import Effort, Sample
 
@@ -123,6 +124,7 @@ class Studio:
 
         clip = take(sample.source_path, self._fit)
         with self._turn:
+            turns.taken()
             self._gauge.start()
             begun = time.monotonic()
             made = self._generate(sample, clip)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sparkle_bench.audit import Audit, audit
-from sparkle_bench.errors import PromptError, StoreError, SubmissionError
+from sparkle_bench.errors import PromptError, StoreError, SubmissionError, listed, printable
 from sparkle_bench.leaderboard.cells import unarmed
 from sparkle_bench.records import BENCHMARK_FIELDS, JUDGE_FIELDS, RUN_FIELDS, unusable
 from sparkle_bench.rubric import rubric_from_data
-from sparkle_bench.scoring import Evidence, Summary, counted, score_table, summarise
+from sparkle_bench.scoring import Efforts, Evidence, Summary, counted, efforts, score_table, summarise
 from sparkle_bench.signals.request import load_rules
 from sparkle_bench.stats import Agreement, noise, repeated
 from sparkle_bench.store import Store
@@ -39,6 +40,7 @@ class Entry:
         run: Its `run.json`.
         judge: Its `judge.json`.
         texts: The files that are derived from it, by name.
+        efforts: What its edits took.
         declared: What its makers say of the model; None if nothing.
     """
 
@@ -50,6 +52,7 @@ class Entry:
     run: Mapping[str, Any]
     judge: Mapping[str, Any]
     texts: Mapping[str, bytes]
+    efforts: Efforts
     declared: card.Card | None = None
 
     @property
@@ -61,6 +64,17 @@ class Entry:
     def overlap(self) -> card.Answer:
         """Whether its training data overlaps the benchmark's sources, as declared."""
         return self.declared.overlap if self.declared else "unknown"
+
+    @property
+    def machine(self) -> str:
+        """What the edits were made on, as `run.json` has it: its GPUs, or its processors; empty if that is not known."""
+        known = self.run.get("hardware")
+        seen = known if isinstance(known, Mapping) else {}
+        gpus, cpus = seen.get("gpus"), seen.get("cpus")
+        if isinstance(gpus, list) and gpus:
+            counts = Counter(printable(name, limit=60) for name in gpus)
+            return listed([name if count == 1 else f"{count} x {name}" for name, count in counts.items()])
+        return f"{cpus} CPUs" if isinstance(cpus, int) else ""
 
     @property
     def version(self) -> str:
@@ -87,6 +101,7 @@ def read_entry(results: Store, model: str, judge_key: str) -> Entry:
         known = evidence(results, model, judge_key, judge)
         table = score_table(known, rubric)
         summary = summarise(table, rubric)
+        took = efforts(known)
         units = repeated(counted(known), rubric)
         audited = _audit(results, model, known, benchmark=run["benchmark"]["name"])
     except (PromptError, StoreError) as error:
@@ -100,6 +115,7 @@ def read_entry(results: Store, model: str, judge_key: str) -> Entry:
         run=run,
         judge=judge,
         texts=derived_texts(table, audited),
+        efforts=took,
         declared=declared,
     )
 

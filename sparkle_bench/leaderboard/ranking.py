@@ -67,6 +67,11 @@ class Board:
         return any(row.track != INSTRUCTION for row in self.rows)
 
     @property
+    def timed(self) -> tuple[Row, ...]:
+        """The rows of which anything is known of what the edits took."""
+        return tuple(row for row in self.rows if row.entry.efforts.known)
+
+    @property
     def noise(self) -> dict[str, Agreement]:
         """The judge's own noise, by dimension key, over all edits on the board that it judged more than once."""
         units = {

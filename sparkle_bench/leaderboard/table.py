@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sparkle_bench.leaderboard.cells import unarmed
 from sparkle_bench.leaderboard.entry import Entry
 from sparkle_bench.leaderboard.ranking import Board, Row
-from sparkle_bench.scoring import Summary
+from sparkle_bench.scoring import Efforts, Summary
 from sparkle_bench.stats import Agreement
 from sparkle_bench.submission import card
 
@@ -50,6 +50,7 @@ def _values(board: Board, row: Row) -> dict[str, Any]:
         "measured": entry.audit.measured if entry.audit else 0,
         **_flag_values(board, entry),
         "repeats": entry.judge["repeats"],
+        **_effort_values(entry),
         "date": str(entry.judge["date"])[:10],
         "code_version": entry.judge["code_version"],
         **_declared_values(entry),
@@ -65,6 +66,20 @@ def _flag_values(board: Board, entry: Entry) -> dict[str, int | None]:
     return {
         "flagged": audited.samples if audited else None,
         **{f"flag_{name}": counts.get(name) for name in flag_labels(board)},
+    }
+
+
+def _effort_values(entry: Entry) -> dict[str, float | None]:
+    """Return what a table shows of what the edits took."""
+    took = entry.efforts
+    return {
+        "seconds_per_clip": _number(took.seconds_per_clip),
+        "frames_per_second": _number(took.frames_per_second),
+        "gpu_memory_gb": _number(took.gpu_memory_gb),
+        "host_memory_gb": _number(took.host_memory_gb),
+        "cost_usd": _number(took.cost_usd),
+        "cost_per_clip_usd": _number(took.cost_per_clip_usd),
+        "aligned": _number(took.aligned),
     }
 
 
@@ -120,8 +135,15 @@ def row_values(board: Board, row: Row) -> dict[str, Any]:
         "noise": _noise(row.entry.noise),
         "usage": row.entry.judge.get("usage"),
         "editor": row.entry.run["editor"],
+        "machine": row.entry.machine,
+        "efforts": _counts(row.entry.efforts),
         "declared": card.to_data(row.entry.declared) if row.entry.declared else {},
     }
+
+
+def _counts(took: Efforts) -> dict[str, int]:
+    """Return on how many edits each of the numbers stands."""
+    return {"edits": took.edits, "timed": took.timed, "priced": took.priced, "timekeeping": took.timekeeping}
 
 
 def _noise(found: Mapping[str, Agreement]) -> dict[str, dict[str, float | None]]:

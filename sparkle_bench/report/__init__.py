@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from functools import cache
 from typing import TYPE_CHECKING
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
-
-from sparkle_bench.scoring import Bounds
-
 if TYPE_CHECKING:
+    from jinja2 import Environment
+
     from sparkle_bench.audit import Audit
     from sparkle_bench.leaderboard import Board
+    from sparkle_bench.scoring import Bounds
     from sparkle_bench.submission.card import Card
 
 
@@ -48,6 +47,13 @@ def share(value: float | None) -> str:
 def number(value: float | None) -> str:
     """Return a number with two digits."""
     return "–" if value is None else f"{value:.2f}"
+
+
+def amount(value: float | None) -> str:
+    """Return a time, a size or a sum: three digits, and none behind the point from 100 up."""
+    if value is None:
+        return "–"
+    return f"{value:,.0f}" if value >= 99.95 else f"{value:.3g}" if value >= 0.0001 or value == 0 else "<0.0001"
 
 
 def flags(audit: Audit | None) -> str:
@@ -92,6 +98,8 @@ def escaped(text: object) -> str:
 
 @cache
 def _environment() -> Environment:
+    from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
     environment = Environment(
         loader=PackageLoader("sparkle_bench.report"),
         autoescape=select_autoescape(["html.j2"]),
@@ -100,5 +108,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters.update(cell=cell, share=share, number=number, escaped=escaped, flags=flags, about=about)
+    environment.filters.update(
+        cell=cell, share=share, number=number, escaped=escaped, flags=flags, about=about, amount=amount
+    )
     return environment

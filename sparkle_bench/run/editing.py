@@ -14,18 +14,28 @@ from pathlib import Path
 from sparkle_bench import discretion, editors, video
 from sparkle_bench.disk import Hashes, file_sha256
 from sparkle_bench.editors import Editor
-from sparkle_bench.errors import EditorError, MachineError, SparkleError, SubmissionError, is_machine_trouble, one_line
+from sparkle_bench.editors.fleet import MemberLost
+from sparkle_bench.errors import (
+    EditorError,
+    HostUnavailable,
+    MachineError,
+    SparkleError,
+    SubmissionError,
+    is_machine_trouble,
+    one_line,
+)
 from sparkle_bench.records import Edit, Effort, Probe, Sample
 from sparkle_bench.run.work import Work
 from sparkle_bench.workers import stream
 
 
-def edit(work: Work, editor: Editor, *, allow_failures: bool = True) -> None:
+def edit(work: Work, editor: Editor, *, allow_failures: bool = True, loaded: bool = False) -> None:
     """Edit every chosen sample that has no good edit yet, one record each.
 
     Args:
         work: What to work on.
         editor: What edits.
+        loaded: Whether its model is loaded already.
         allow_failures: Whether a failed edit is recorded, so that it counts; else it leaves no trace, and what was there
             before stays.
 
@@ -33,12 +43,15 @@ def edit(work: Work, editor: Editor, *, allow_failures: bool = True) -> None:
         SubmissionError: An edit failed and may not.
         StoreError: Another run is at work on these samples.
         EditorError: The editor refuses the work as a whole.
+        HostUnavailable: The model's host cannot be used; what was edited is on disk.
         MachineError: The disk is full, or the like; what was edited is on disk.
     """
     with work.store.working(work.model, work.shard):
         try:
             editors.prepare(editor, work.store.samples_of(work.model, work.samples))
             left = _in_order(_left(work, editor), editor)
+            if left and not loaded:
+                editors.load(editor)
             work.on_start(len(left))
             workers = work.workers if editors.is_thread_safe(editor) else 1
             failed = []
@@ -107,6 +120,9 @@ def _edit_one(work: Work, editor: Editor, sample: Sample, *, keep: bool) -> Edit
         sha256 = file_sha256(part)
         _sync(part)
         part.replace(out)
+    except (HostUnavailable, MemberLost) as error:  # no outcome of this sample: what was there stays
+        _remove((part,))
+        raise type(error)(_reason(error, work, sample)) from error
     except Exception as error:  # the border to other people's editors: whatever they raise is this sample's outcome
         _remove((part,) if keep else (part, out))
         if isinstance(error, MachineError) or is_machine_trouble(error):

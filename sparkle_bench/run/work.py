@@ -53,15 +53,26 @@ class Made:
         options: Its options as given.
         preset: What of a preset's data decides what comes out; hashed with the options, so that no result is made half by
             one preset and half by its next edition.
+        gpus: The GPUs that were chosen for it; none if it takes what it finds.
     """
 
     editor: Editor
     name: str
     options: Mapping[str, str]
     preset: Mapping[str, Any] = field(default_factory=dict)
+    gpus: tuple[str, ...] = ()
 
 
-def start(store: Store, model: str, benchmark: Benchmark, made: Made, *, now: datetime, busy: bool = True) -> None:
+def start(
+    store: Store,
+    model: str,
+    benchmark: Benchmark,
+    made: Made,
+    *,
+    now: datetime,
+    busy: bool = True,
+    load: bool = False,
+) -> None:
     """Write `run.json`, or check that the result there was made the same way.
 
     An editor that tells by content what is current (such as `folder`) may come with other options; the newest are kept.
@@ -74,37 +85,28 @@ def start(store: Store, model: str, benchmark: Benchmark, made: Made, *, now: da
         made: How.
         now: The time.
         busy: Whether something is left to edit. If nothing is, a model need not be loaded to be described again.
+        load: Whether to load the model before it is described: versions and weights are known then.
 
     Raises:
         StoreError: The name is taken by another editor, other options, or another version of the benchmark.
         EditorError: What the editor declares cannot be declared.
         SubmissionError: The `submission.toml` that it reads is malformed.
     """
-    counts = benchmark.counts
-    editor: dict[str, Any] = {
-        "name": made.name,
-        "options_hash": _hash([dict(made.options), made.preset] if made.preset else dict(made.options)),
-    }
-    run: dict[str, Any] = {
-        "model": model,
-        "benchmark": {
-            "name": benchmark.name,
-            "digest": benchmark.digest,
-            "samples": counts.samples,
-            "partial": benchmark.partial,
-        },
-        "editor": editor,
-    }
+    run = _subject(model, benchmark, made)
+    editor = run["editor"]
     bound_by_content = editors.is_bound_by_content(made.editor)
     earlier = store.read_run(model)
     if earlier is not None:
         _check_same(model, earlier, run, bound_by_content=bound_by_content)
         if not (busy or bound_by_content):
             return
+    if load:
+        editors.load(made.editor)
     # Outside the lock: a model may have to be loaded to be described, and shards start at the same time.
     editor["options"] = editors.describe(made.editor, made.options)
     declared = editors.declared(made.editor)
-    run |= {"code_version": code_version(), "hardware": hardware(), "date": now.isoformat(timespec="seconds")}
+    used = {"used": list(made.gpus)} if made.gpus else {}
+    run |= {"code_version": code_version(), "hardware": hardware() | used, "date": now.isoformat(timespec="seconds")}
     run |= {"declared": declared} if declared else {}
     with store.starting(model):
         earlier = store.read_run(model)
@@ -112,6 +114,24 @@ def start(store: Store, model: str, benchmark: Benchmark, made: Made, *, now: da
             _check_same(model, earlier, run, bound_by_content=bound_by_content)
         if earlier is None or earlier["editor"] != editor or earlier.get("declared", {}) != declared:
             store.write_run(model, run, benchmark.samples)
+
+
+def _subject(model: str, benchmark: Benchmark, made: Made) -> dict[str, Any]:
+    """Return what two runs have in common that may write into one result."""
+    counts = benchmark.counts
+    return {
+        "model": model,
+        "benchmark": {
+            "name": benchmark.name,
+            "digest": benchmark.digest,
+            "samples": counts.samples,
+            "partial": benchmark.partial,
+        },
+        "editor": {
+            "name": made.name,
+            "options_hash": _hash([dict(made.options), made.preset] if made.preset else dict(made.options)),
+        },
+    }
 
 
 def _hash(data: object) -> str:

@@ -16,11 +16,6 @@ from sparkle_bench.benchmark import suggestion
 from sparkle_bench.errors import SubmissionError, one_line
 from sparkle_bench.submission.card_rules import RULES, found
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
 NAME = "submission.toml"
 INSTRUCTION = "instruction"
 """The track of models that get the source and the instruction, as the benchmark means it."""
@@ -159,7 +154,7 @@ def read(path: Path) -> Card:
         SubmissionError: It is missing, too large, no TOML, or says something that it cannot say.
     """
     try:
-        return from_data(tomllib.loads(_content(path)))
+        return from_data(toml(_content(path)))
     except UnicodeDecodeError as error:
         raise SubmissionError(f"{path} is not UTF-8 text; save it as such") from error
     except RecursionError as error:
@@ -168,6 +163,20 @@ def read(path: Path) -> Card:
         raise SubmissionError(f"{path}: {error}") from error
     except ValueError as error:  # TOMLDecodeError, or a number of too many digits
         raise SubmissionError(f"{path} is not valid TOML: {one_line(error)}") from error
+
+
+def toml(text: str) -> dict[str, Any]:
+    """Read TOML. Its reader is loaded here, since a worker process of an older Python has none and needs none.
+
+    Raises:
+        ValueError: It is none.
+    """
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+    data: dict[str, Any] = tomllib.loads(text)
+    return data
 
 
 def _content(path: Path) -> str:

@@ -1,0 +1,1 @@
+"""What the driver of UniVideo imports, each as small as can be."""

@@ -1,0 +1,1 @@
+"""An editing model for sparkle-bench."""
