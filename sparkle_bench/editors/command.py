@@ -24,6 +24,7 @@ class Command:
     """Any program: `--option cmd='… {source} {instruction} {out}'`, run once per sample without a shell."""
 
     thread_safe = True
+    incidental = ("timeout",)
 
     def __init__(self, *, cmd: str, timeout: float = 3600.0) -> None:
         """Check a command line.

@@ -44,6 +44,7 @@ class Diffusion:
     """A pipeline of diffusers: `--option pipeline=CLASS --option model_path=FOLDER_OR_HUB_ID`."""
 
     own_process = True
+    incidental = ("offload",)
     thread_safe = True
     at_once = AT_ONCE
 

@@ -34,6 +34,7 @@ class Program:
     """
 
     thread_safe = True
+    incidental = ("timeout", "batch", "scratch")
 
     def __init__(
         self,
