@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 HIDDEN = "[hidden]"
 # A name that ends so holds a secret; `--max-tokens`, `--tokenizer` and `--key-frames` do not.
@@ -48,3 +49,8 @@ def cleaned_words(words: list[str]) -> list[str]:
             shown.append(f"{name}={cleaned(value)}" if equals else cleaned(word))
         hide_next = secret and not equals and word.startswith("-")
     return shown
+
+
+def cleaned_options(options: Mapping[str, str]) -> dict[str, str]:
+    """Return a model's options in the same way."""
+    return {name: HIDDEN if _SECRET_NAME.search(name) else cleaned(str(value)) for name, value in options.items()}

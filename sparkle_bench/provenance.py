@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from sparkle_bench import __version__
+from sparkle_bench import __version__, nvidia
 
 
 @functools.cache
@@ -28,14 +28,9 @@ def code_version() -> str:
 
 def hardware() -> dict[str, Any]:
     """Return what the edits are made on: system, processors, GPUs."""
-    try:
-        query = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
-        gpus = subprocess.run(query, capture_output=True, text=True, timeout=20, check=True).stdout.split("\n")
-    except (OSError, subprocess.SubprocessError):
-        gpus = []
     return {
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
         "cpus": os.cpu_count(),
-        "gpus": [name for name in gpus if name],
+        "gpus": [row[0] for row in nvidia.rows("--query-gpu=name") or ()],
     }

@@ -15,6 +15,7 @@ from sparkle_bench.errors import StoreError
 from sparkle_bench.rubric import Scores
 
 SCENE_SEPARATOR = "---"
+MOST_LETTERS = 500
 MOST = 1e15
 """Seconds, bytes, frames or dollars beyond this are a mistake."""
 
@@ -119,10 +120,17 @@ class Effort:
     job: str | None = None
 
     def __post_init__(self) -> None:
-        for name in ("seconds", "frames", "host_memory", "gpu_memory", "cost"):
+        for name, kinds in (
+            ("seconds", (int, float)), ("cost", (int, float)), ("frames", (int,)), ("host_memory", (int,)),
+            ("gpu_memory", (int,)),
+        ):  # fmt: skip
             value = getattr(self, name)
-            if value is not None and (type(value) not in (int, float) or not 0 <= value < MOST):
+            if value is not None and (type(value) not in kinds or not 0 <= value < MOST):
                 raise StoreError(f"an effort's {name} cannot be {value!r:.40}")
+        if not (self.aligned is None or isinstance(self.aligned, bool)):
+            raise StoreError(f"an effort's aligned cannot be {self.aligned!r:.40}")
+        if not (self.job is None or (isinstance(self.job, str) and len(self.job) <= MOST_LETTERS)):
+            raise StoreError(f"an effort's job cannot be {self.job!r:.40}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

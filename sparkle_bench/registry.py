@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import re
+import types
 import typing
 from collections.abc import Mapping
 from importlib import import_module
@@ -18,6 +20,9 @@ from typing import Any
 from sparkle_bench.benchmark import suggestion
 from sparkle_bench.errors import EditorError, SparkleError, one_line
 
+_PLAIN = {"int": int, "float": float, "bool": bool, "Path": Path}
+_OPTIONAL = re.compile(r"^(?:typing\.)?Optional\[(.*)\]$")
+
 
 def find(name: str, table: Mapping[str, str], *, group: str, what: str) -> type[Any]:
     """Return the class called `name`: built in, installed as an entry point of `group`, or `module:Class`.
@@ -25,21 +30,31 @@ def find(name: str, table: Mapping[str, str], *, group: str, what: str) -> type[
     Raises:
         EditorError: There is none; the message offers near misses and the list.
     """
-    address = table.get(name, name)
-    if ":" not in address:
-        plugins = {point.name: point.value for point in points(group)}
-        if name not in plugins:
-            names = [*table, *plugins]
-            raise EditorError(f"no {what} called {name!r}; {suggestion(name, names)}; or pass module:Class")
-        address = plugins[name]
-    module, _, attribute = address.partition(":")
+    where = address(name, table, group=group, what=what)
+    module, _, attribute = where.partition(":")
     try:
         found = getattr(import_module(module), attribute)
     except Exception as error:  # other people's code: whatever its import raises
-        raise EditorError(f"cannot load {address}: {type(error).__name__}: {one_line(error)}") from error
+        raise EditorError(f"cannot load {where}: {type(error).__name__}: {one_line(error)}") from error
     if not inspect.isclass(found):
-        raise EditorError(f"{address} is not a class")
+        raise EditorError(f"{where} is not a class")
     return found
+
+
+def address(name: str, table: Mapping[str, str], *, group: str, what: str) -> str:
+    """Return where the class called `name` is, as `module:Class`; nothing is imported.
+
+    Raises:
+        EditorError: There is none; the message offers near misses and the list.
+    """
+    where = table.get(name, name)
+    if ":" in where:
+        return where
+    plugins = {point.name: point.value for point in points(group)}
+    if name not in plugins:
+        names = [*table, *plugins]
+        raise EditorError(f"no {what} called {name!r}; {suggestion(name, names)}; or pass module:Class")
+    return plugins[name]
 
 
 def points(group: str) -> list[EntryPoint]:
@@ -69,9 +84,9 @@ def build(cls: type[Any], options: Mapping[str, Any], **given: object) -> Any:
     missing = [n for n, p in known.items() if p.default is inspect.Parameter.empty and n not in options]
     if missing:
         raise EditorError(f"{cls.__name__} needs --option {missing[0]}=…")
-    hints = typing.get_type_hints(cls.__init__)
+    kinds = _kinds(cls)
     values = {
-        name: _convert(name, value, hints.get(name, str)) if isinstance(value, str) else value
+        name: _convert(name, value, kinds.get(name, (str,))) if isinstance(value, str) else value
         for name, value in options.items()
     }
     try:
@@ -97,16 +112,38 @@ def _takes_any(cls: type[Any]) -> bool:
     return any(p.kind is p.VAR_KEYWORD for p in inspect.signature(cls.__init__).parameters.values())
 
 
-def _convert(name: str, text: str, kind: Any) -> Any:
+def _kinds(cls: type[Any]) -> dict[str, tuple[Any, ...]]:
+    """Return the types that each of the constructor's keywords may have.
+
+    A type that is only imported for type checkers cannot be looked up; plain types are then told by their names.
+    """
+    try:
+        hints = typing.get_type_hints(cls.__init__)
+    except Exception:  # other people's code: whatever their annotations raise
+        hints = dict(getattr(cls.__init__, "__annotations__", {}))
+    return {name: _alternatives(hint) for name, hint in hints.items()}
+
+
+def _alternatives(hint: Any) -> tuple[Any, ...]:
+    """Return the types of a union, or the one type; of text, those that are plain."""
+    if not isinstance(hint, str):
+        return typing.get_args(hint) if typing.get_origin(hint) in (typing.Union, types.UnionType) else (hint,)
+    names = [part.strip(" '\"").rpartition(".")[2] for part in _OPTIONAL.sub(r"\1", hint.strip(" '\"")).split("|")]
+    return tuple(_PLAIN.get(name, str) for name in names if name != "None")
+
+
+def _convert(name: str, text: str, kinds: tuple[Any, ...]) -> Any:
     truths = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
-    if kind is bool:
+    if bool in kinds and (text.lower() in truths or str not in kinds):
         if text.lower() not in truths:
             raise EditorError(f"option {name}={text!r} is neither true nor false")
         return truths[text.lower()]
     for plain in (int, float, Path):
-        if kind is plain or plain in typing.get_args(kind):
+        if plain in kinds:
             try:
                 return plain(text)
             except ValueError as error:
+                if str in kinds:
+                    return text
                 raise EditorError(f"option {name}={text!r} is not a {plain.__name__}") from error
     return text

@@ -15,6 +15,7 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal
 
@@ -77,13 +78,14 @@ class Seen:
 
 @dataclass(kw_only=True)
 class Made:
-    """A job at the host."""
+    """A job at the host; `at` is when it was submitted, in seconds since 1970."""
 
     host: str
     prompt: str
     source: bytes
     ends: str
     looks: int = 0
+    at: float = field(default_factory=time.time)
 
 
 Ending = Literal["done", "failed", "refused", "cancelled"]
@@ -192,7 +194,8 @@ class FakeHosts:
 
     def _dashscope(self, name: str, phase: str, made: Made, link: str) -> dict[str, Any]:
         status = {"waiting": "RUNNING", "done": "SUCCEEDED", "cancelled": "CANCELED"}.get(phase, "FAILED")
-        task: dict[str, Any] = {"task_id": name, "task_status": status}
+        at = datetime.fromtimestamp(made.at, timezone(timedelta(hours=8)))
+        task: dict[str, Any] = {"task_id": name, "task_status": status, "submit_time": f"{at:%Y-%m-%d %H:%M:%S}.123"}
         if phase == "done":
             usage = {"duration": 5.0, "video_count": 1, "SR": 720}
             return {"output": {**task, "video_url": link, "orig_prompt": made.prompt}, "usage": usage}

@@ -13,7 +13,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sparkle_bench.editors.preset import Output
 from sparkle_bench.editors.studio import Clip, Studio
@@ -21,6 +21,10 @@ from sparkle_bench.editors.worker import turns
 from sparkle_bench.errors import EditorError, OutOfMemory, Refused, VideoError
 from sparkle_bench.records import Effort, Sample
 from sparkle_bench.video.conform import Fit
+
+if TYPE_CHECKING:
+    from fractions import Fraction
+    from pathlib import Path as Folder
 
 
 def copy(sample: Sample, out: Path) -> None:
@@ -332,4 +336,51 @@ class Here:
 
     def edit(self, sample: Sample, out: Path) -> None:
         note(self.notes, sample=sample.id)
+        copy(sample, out)
+
+
+class Keyed(Noting):
+    """Notes the key that it was given, beside what `Noting` does."""
+
+    keys = ("OLD_ODD_KEY", "ODD_KEY")
+    key: str | None = None
+
+    def load(self) -> None:
+        note(self.notes, key=self.key, there=sorted(set(self.keys) & set(os.environ)))
+
+
+class Plain:
+    """Tells what its options became; all their types can be looked up."""
+
+    def __init__(
+        self,
+        *,
+        debug: bool | None = None,
+        steps: int | None = None,
+        mode: bool | str = "auto",
+        at: Path | None = None,
+        sides: list[int] | None = None,
+    ) -> None:
+        self.options = {"debug": debug, "steps": steps, "mode": mode, "at": at, "sides": sides}
+
+    def edit(self, sample: Sample, out: Path) -> None:
+        copy(sample, out)
+
+
+class Typed:
+    """The same with types that only a type checker imports."""
+
+    def __init__(
+        self,
+        *,
+        debug: "bool | None" = None,  # noqa: UP037
+        steps: int | None = None,
+        scale: Optional[float] = None,  # type: ignore[name-defined]  # noqa: F821
+        at: Folder | None = None,
+        near: pathlib.Path = Path(),  # type: ignore[name-defined]  # noqa: F821
+        ratio: Fraction | None = None,
+    ) -> None:
+        self.options = {"debug": debug, "steps": steps, "scale": scale, "at": at, "near": near, "ratio": ratio}
+
+    def edit(self, sample: Sample, out: Path) -> None:
         copy(sample, out)

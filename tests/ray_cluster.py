@@ -1,7 +1,8 @@
 """A real Ray cluster on 127.0.0.1 for tests, in a process of its own: a head without work, and machines that come and go.
 
-GPUs are only declared. Commands, one a line on standard input, are answered with a line: `add GPUS`, `kill NUMBER`,
-`end`. Machines are counted from 0 in the order in which they came.
+GPUs are only declared. Commands, one a line on standard input, are answered with a line: `add GPUS NAME=VALUE…` (of
+its environment), `kill NUMBER`, `end`. Machines are counted from 0 in the order in which they came. Each has two
+processors.
 """
 
 from __future__ import annotations
@@ -33,13 +34,17 @@ SETTINGS = {
 class RayCluster:
     """The test's side of it."""
 
-    def __init__(self) -> None:
-        """Start a head."""
+    def __init__(self, **settings: str) -> None:
+        """Start a head.
+
+        Args:
+            settings: More of the environment of the head and of all machines.
+        """
         self.machines: list[int | None] = []
         self.temporary = tempfile.mkdtemp(prefix="ray-", dir="/tmp")  # sockets need a short path
         self.process = subprocess.Popen(
             [sys.executable, __file__, self.temporary],
-            env={**os.environ, **SETTINGS, "PYTHONPATH": str(Path(__file__).parent.parent)},
+            env={**os.environ, **SETTINGS, **settings, "PYTHONPATH": str(Path(__file__).parent.parent)},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -48,10 +53,10 @@ class RayCluster:
         )
         self.address = self._line()
 
-    def add(self, gpus: int) -> int:
-        """Let a machine join, and return its number."""
-        self.ask(f"add {gpus}")
-        self.machines.append(gpus)
+    def add(self, gpus: int, **settings: str) -> int:
+        """Let a machine join, and return its number. One with an environment of its own serves one test alone."""
+        self.ask(" ".join([f"add {gpus}", *(f"{name}={value}" for name, value in settings.items())]))
+        self.machines.append(-1 if settings else gpus)
         return len(self.machines) - 1
 
     def kill(self, number: int) -> None:
@@ -118,7 +123,13 @@ def main(temporary: str) -> None:
     for line in sys.stdin:
         command, *words = line.split()
         if command == "add":
+            before = dict(os.environ)
+            for word in words[1:]:
+                name, _, value = word.partition("=")
+                os.environ[name] = value
             machines.append(cluster.add_node(num_cpus=2, num_gpus=int(words[0]), **usual))
+            os.environ.clear()
+            os.environ.update(before)
         elif command == "kill":
             gone = machines[int(words[0])]
             cluster.remove_node(gone, allow_graceful=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -64,6 +65,46 @@ class Wide(Slow):
 
     thread_safe = True
     at_once = 3
+
+
+class Closing(Slow):
+    """Takes a while to close."""
+
+    def close(self) -> None:
+        time.sleep(0.5)
+        note(self.notes, closed=os.getpid())
+
+
+class Full(Slow):
+    """Finds the disk full, so many times at one of the samples."""
+
+    incidental = ("seconds",)
+
+    def __init__(self, *, notes: Path, sample: str, times: int, seconds: float = 0.0) -> None:
+        super().__init__(notes=notes, seconds=seconds)
+        self.sample, self.times = sample, times
+
+    def edit(self, sample: Sample, out: Path) -> Effort:
+        if sample.id == self.sample and sum("full" in line for line in notes(self.notes)) < self.times:
+            note(self.notes, full=machine())
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return super().edit(sample, out)
+
+
+class Heavy(Slow):
+    """Makes one edit that is larger than a machine's object store."""
+
+    def __init__(self, *, notes: Path, sample: str) -> None:
+        super().__init__(notes=notes)
+        self.sample = sample
+
+    def edit(self, sample: Sample, out: Path) -> Effort:
+        effort = super().edit(sample, out)
+        if sample.id == self.sample:
+            size = 90 << 20
+            with out.open("ab") as file:  # a box that players skip
+                file.write(size.to_bytes(4, "big") + b"free" + b"\x00" * (size - 8))
+        return effort
 
 
 class Own:

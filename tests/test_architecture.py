@@ -32,6 +32,7 @@ LAYERS: dict[str, int] = {
     "provenance": 4,
     "cluster": 4,
     "discretion": 1,
+    "nvidia": 1,
     "disk": 1,
     "registry": 4,
     "submission": 4,

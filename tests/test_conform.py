@@ -94,10 +94,29 @@ def test_a_target_is_never_larger_and_always_of_whole_blocks(width: int, height:
     assert 0 <= box.top <= height - box.height
 
 
+@settings(max_examples=300, deadline=None)
+@given(step=st.integers(1, 20), rest=st.integers(0, 40), times=st.integers(0, 10), total=st.integers(1, 400))
+def test_frames_are_of_the_rules_form_or_the_clip_is_too_short(step: int, rest: int, times: int, total: int) -> None:
+    most = step * times + rest
+    allowed = [step * n + rest for n in range(times + 1) if 1 <= step * n + rest <= total]
+    if most < 1:
+        return
+    fit = Fit(frames=f"{step}n+{rest}", most=most)
+    if allowed:
+        assert fit.count(total) == max(allowed)
+        return
+    with pytest.raises(VideoError, match="too short"):
+        fit.count(total)
+
+
 WRONG: dict[str, object] = {
     "a rule that is none": lambda: Fit(frames="4k"),
     "no multiple": lambda: Fit(multiple=0),
-    "too few frames": lambda: Fit(frames="17n+5").count(4),
+    "too few frames": lambda: Fit(frames="17n+5", most=124).count(4),
+    "one frame where n would be below zero": lambda: Fit(frames="4n+5").count(1),
+    "at most fewer than there can be": lambda: Fit(frames="4n+5", most=1),
+    "a width that is no multiple": lambda: Fit(size=(840, 480)),
+    "a height that is no multiple": lambda: Fit(size=(1280, 720)),
     "fewer than the model takes": lambda: Fit(fewest=49).count(45),
     "too small a picture": lambda: USUAL.target(31, 64),
 }

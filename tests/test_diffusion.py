@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 HERE = Path(__file__).parent
-LUCY = {"model_path": "/weights/lucy"}
+MASKS = str(HERE)
+"""A folder, for what does not look into it."""
 ANY = {"model_path": "someone/some-model", "pipeline": "WanVideoToVideoPipeline"}
 
 
@@ -61,10 +62,17 @@ REFUSED: dict[str, tuple[str, dict[str, str], str]] = {
     "another way to offload": ("lucy-edit", {"offload": "yes"}, "option offload='yes' is none; known: none, model"),
     "white is what": (
         "wan-vace",
-        {"masks": "m", "mask_is": "front"},
+        {"masks": MASKS, "mask_is": "front"},
         "option mask_is='front' is none; known: background",
     ),
     "masks are needed": ("wan-vace", {}, "wan-vace needs masks of what may change; pass --option masks=FOLDER"),
+    "no such masks": ("wan-vace", {"masks": "deep/my-mask"}, "there is no folder my-mask of masks"),
+    "white of no masks": (
+        "lucy-edit",
+        {"mask_is": "background"},
+        "option mask_is is of masks, and there are none; pass",
+    ),
+    "grey for no masks": ("lucy-edit", {"grey": "true"}, "option grey is of masks, and there are none; pass --option"),
     "sides": ("lucy-edit", {"size": "848x480"}, "takes sides in multiples of 32, not 848x480; 832x480 is one"),
 }
 
@@ -93,7 +101,7 @@ def test_a_preset_of_ones_own_is_looked_at_too(tmp_path: Path, text: str, said: 
 
 
 def test_vace_takes_sides_that_lucy_does_not() -> None:
-    assert editors.create("wan-vace", {"masks": "m", "size": "848x480"}) is not None
+    assert editors.create("wan-vace", {"masks": MASKS, "size": "848x480"}) is not None
 
 
 @pytest.mark.parametrize(
@@ -101,7 +109,7 @@ def test_vace_takes_sides_that_lucy_does_not() -> None:
     [
         ("lucy-edit", {}, (13, 64, 96)),
         ("lucy-edit", {"size": "64x32", "frames": "5"}, (5, 32, 64)),
-        ("wan-vace", {"masks": "m"}, (13, 64, 96)),
+        ("wan-vace", {"masks": MASKS}, (13, 64, 96)),
     ],
 )
 def test_a_shape_is_told_without_a_model(
@@ -113,20 +121,41 @@ def test_a_shape_is_told_without_a_model(
 def test_what_is_declared_says_what_the_model_was_given() -> None:
     lucy = editors.declared(editors.create("lucy-edit", {"seed": "7", "fps": "15", "size": "832x480"}))
     assert lucy["model"]["name"] == "Lucy Edit 1.1 Dev"
-    assert lucy["settings"] == {"steps": 50, "guidance": 5.0, "seed": 7, "fps": 15.0, "width": 832, "height": 480}
+    size = {"width": 832, "height": 480}
+    assert lucy["settings"] == {"steps": 50, "guidance": 5.0, "seed": 7, "frames": 81, "fps": 15.0} | size
     assert "inputs" not in lucy
-    vace = editors.declared(editors.create("wan-vace", {"masks": "m"}))
+    vace = editors.declared(editors.create("wan-vace", {"masks": MASKS}))
     assert vace["inputs"] == {"masks": True}
-    plain, masked = (editors.declared(editors.create("diffusers", ANY | more)) for more in ({}, {"masks": "m"}))
-    assert (plain["model"], plain.get("inputs")) == ({"name": "someone/some-model"}, None)
+    plain, masked = (editors.declared(editors.create("diffusers", ANY | more)) for more in ({}, {"masks": MASKS}))
+    link = "https://huggingface.co/someone/some-model"
+    assert (plain["model"], plain.get("inputs")) == ({"name": "someone/some-model", "link": link}, None)
     assert masked["inputs"] == {"masks": True}, "with masks it is no longer a model that has only the instruction"
+
+
+def test_another_model_of_the_hub_is_declared_by_its_id_alone(tmp_path: Path) -> None:
+    usual = editors.declared(editors.create("lucy-edit", {}))
+    assert usual["model"]["version"] == "1.1"
+    same = {"model_path": "decart-ai/Lucy-Edit-1.1-Dev", "revision": "main"}
+    for options in (same, {"model_path": str(tmp_path)}):
+        assert editors.declared(editors.create("lucy-edit", options)) == usual
+    small = "Wan-AI/Wan2.1-VACE-1.3B-diffusers"
+    vace = editors.declared(editors.create("wan-vace", {"masks": MASKS, "model_path": small}))
+    assert vace["model"] == {"name": small, "link": f"https://huggingface.co/{small}"}
+    assert vace["inputs"] == {"masks": True}
+    long = f"someone/{'x' * 200}"
+    assert editors.declared(editors.create("lucy-edit", {"model_path": long}))["model"] == {"name": long[:100]}
+
+
+def test_where_weights_and_masks_lie_decides_nothing(tmp_path: Path) -> None:
+    options = {"model_path": str(tmp_path), "masks": MASKS, "mask_is": "subject", "seed": "1"}
+    assert editors.lasting(editors.create("wan-vace", options), options) == {"mask_is": "subject", "seed": "1"}
 
 
 @pytest.mark.skipif(importlib.util.find_spec("torch") is not None, reason="left out: there is torch here")
 def test_without_torch_one_line_says_what_to_install(tmp_path: Path) -> None:
     (tmp_path / "model_index.json").write_text("{}")
     editor = editors.create("lucy-edit", {"model_path": str(tmp_path)})
-    with pytest.raises(EditorError, match=r"torch, diffusers.* pip install 'sparkle-bench\[editors\]' ftfy"):
+    with pytest.raises(EditorError, match=r"torch, diffusers.* pip install 'sparkle-bench\[editors\]'"):
         editors.load(editor)
 
 
@@ -310,6 +339,8 @@ MISMATCHED: dict[str, tuple[str, list[NDArray[np.uint8]], str]] = {
     "too few frames": ("video", [half()] * 12, "it has 12 frames; the source has 16, of which the model takes 13"),
     "too few images": ("folder", [half()] * 5, "it has 5 frames; the source has 16, of which the model takes 13"),
     "more than the source": ("folder", [half()] * 24, "it has 24 frames; the source has 16"),
+    "another rate": ("video", [half()] * 14, "it has 14 frames; the source has 16, of which the model takes 13"),
+    "another rate, in images": ("folder", [half()] * 15, "it has 15 frames; the source has 16"),
     "another size": ("image", [half((64, 64))], "it is 64x64; the source is 96x64"),
     "two sizes": ("folder", [half()] * 3 + [half((64, 64))] * 13, "it is 64x64 and 96x64; the source is 96x64"),
     "labels in colour": ("image", [LABEL], "it is coloured; a mask is black and white"),
@@ -346,6 +377,39 @@ def test_rubbish_for_a_mask_is_refused(tmp_path: Path, sample: Sample, name: str
         Masks(folder=tmp_path).read(sample, clip_of(5))
 
 
+@pytest.mark.parametrize(
+    ("count", "fps", "said"), [(13, 13.0, "13 frames a second; the source has 16"), (16, 30.0, "")]
+)
+def test_a_masks_rate_counts_where_it_has_not_all_frames(
+    tmp_path: Path, sample: Sample, count: int, fps: float, said: str
+) -> None:
+    video.write(tmp_path / f"{sample.id}.mp4", [half()] * count, fps=fps)
+    if said:
+        with pytest.raises(EditorError, match=said):
+            Masks(folder=tmp_path).read(sample, clip_of(13))
+    else:
+        assert Masks(folder=tmp_path).read(sample, clip_of(13)).shape == (13, 64, 96)
+
+
+@pytest.mark.parametrize("kind", ["image", "folder"])
+@pytest.mark.parametrize("white", [1, 255, 32767])
+def test_sixteen_bits_that_are_not_used_are_seen(tmp_path: Path, sample: Sample, kind: str, white: int) -> None:
+    deep = Image.fromarray((half(white=1)[..., 0].astype(np.int32) * white).astype(np.uint16))
+    paths = [tmp_path / f"{sample.id}.png"]
+    if kind == "folder":
+        (tmp_path / sample.id).mkdir()
+        paths = [tmp_path / sample.id / f"{number}.png" for number in range(13)]
+    for path in paths:
+        deep.save(path)
+    with pytest.raises(EditorError, match=rf"png has 16 bits and its brightest pixel is {white}; white is 65535"):
+        Masks(folder=tmp_path).read(sample, clip_of(13))
+
+
+def test_a_black_mask_of_sixteen_bits_is_one(tmp_path: Path, sample: Sample) -> None:
+    Image.fromarray(np.zeros((64, 96), np.uint16)).save(tmp_path / f"{sample.id}.png")
+    assert not Masks(folder=tmp_path).read(sample, clip_of(13)).any()
+
+
 def test_a_missing_image_among_the_numbered_is_seen(tmp_path: Path, sample: Sample) -> None:
     masks = write_masks(tmp_path, sample, "folder", [half()] * 16)
     (tmp_path / sample.id / "frame_100.png").unlink()
@@ -362,8 +426,6 @@ def test_masks_are_looked_for_before_the_work(tmp_path: Path, sample: Sample) ->
     editors.prepare(editor, [sample, other])
     with pytest.raises(EditorError, match=f"no mask of {sample.id}; expected"):
         Masks(folder=tmp_path).read(sample, clip_of(5))
-    with pytest.raises(EditorError, match="there is no folder absent of masks"):
-        editors.prepare(editors.create("wan-vace", {"masks": str(tmp_path / "absent")}), [sample])
 
 
 def test_what_may_change_is_grey_and_the_rest_as_it_was() -> None:
@@ -410,6 +472,8 @@ def cases_of(sample: Sample, folder: Path) -> dict[str, dict[str, Any]]:
         "another shift": ("lucy-edit", TINY_LUCY | {"flow_shift": "9"}),
         "no guidance": ("lucy-edit", TINY_LUCY | {"guidance": "1", "negative_prompt": "rain"}),
         "not wanted": ("lucy-edit", TINY_LUCY | {"negative_prompt": "rain"}),
+        "more steps": ("lucy-edit", TINY_LUCY | {"steps": "3"}),
+        "less guidance": ("lucy-edit", TINY_LUCY | {"guidance": "2"}),
         "from the Hub": ("lucy-edit", TINY_LUCY | {"model_path": "tiny/lucy", "revision": "main"}),
         "white": ("wan-vace", TINY_VACE | white),
         "black": ("wan-vace", TINY_VACE | black),
@@ -417,6 +481,7 @@ def cases_of(sample: Sample, folder: Path) -> dict[str, dict[str, Any]]:
         "white, not grey": ("wan-vace", TINY_VACE | white | {"grey": "false"}),
         "black, not grey": ("wan-vace", TINY_VACE | black | {"grey": "false"}),
         "any": ("diffusers", TINY_WAN),
+        "any, in four steps": ("diffusers", TINY_WAN | {"steps": "4"}),
         "any, weakly": ("diffusers", TINY_WAN | {"steps": "4", "strength": "0.3"}),
         "any, in one sample's memory": (
             "diffusers",
@@ -522,7 +587,7 @@ def test_the_authors_rate_and_quality_are_at_hand(ran: dict[str, Any]) -> None:
 def test_the_same_seed_gives_the_same_frames_and_nothing_else_does(ran: dict[str, Any]) -> None:
     first = pictures(ran, "lucy")
     assert (first == pictures(ran, "lucy again")).all()
-    for name in ("another prompt", "another seed", "another shift", "no guidance", "not wanted"):
+    for name in ("another prompt", "another seed", "another shift", "more steps", "less guidance", "not wanted"):
         assert (first != pictures(ran, name)).any(), name
 
 
@@ -539,7 +604,7 @@ def test_a_mask_decides_what_is_painted(ran: dict[str, Any]) -> None:
 @pytest.mark.editors
 def test_any_pipeline_goes_the_same_road(ran: dict[str, Any]) -> None:
     assert pictures(ran, "any").shape == (13, 64, 64, 3)
-    assert (pictures(ran, "any, weakly") != pictures(ran, "any")).any()
+    assert (pictures(ran, "any, weakly") != pictures(ran, "any, in four steps")).any(), "the strength alone"
     assert ran["any"]["declared"]["model"] == {"name": "wan"}
     assert ran["any"]["declared"]["settings"]["guidance"] == 5.0, "the pipeline's own default"
     assert ran["any, weakly"]["describe"]["strength"] == 0.3
@@ -570,9 +635,10 @@ def test_what_made_the_edits_is_described(ran: dict[str, Any]) -> None:
     assert "ignored" not in said
     assert ran["another shift"]["describe"]["flow_shift"] == 9
     assert (
-        ran["white"]["describe"]["masks"].items() >= {"name": "white", "white_is": "background", "grey": True}.items()
+        ran["white"]["describe"]["mask_folder"].items()
+        >= {"name": "white", "white_is": "background", "grey": True}.items()
     )
-    assert ran["white"]["describe"]["masks"]["sha256"] != ran["black"]["describe"]["masks"]["sha256"]
+    assert len({ran[name]["describe"]["mask_folder"]["sha256"] for name in ("white", "black")}) == 2
 
 
 @pytest.mark.editors

@@ -92,6 +92,7 @@ WRONG: dict[str, tuple[str, str]] = {
     "another kind's section": ("kind = 'kiwi'\n[program]\ncmd = 'x'", "unknown section 'program'"),
     "no section": ("kind = 'kiwi'\nfit = 3", "fit: expected a section [fit]"),
     "an unknown key": ("kind = 'kiwi'\n[fit]\nmosts = 3", "unknown key 'mosts' in [fit]; did you mean most"),
+    "a rate that cannot be": ("kind = 'kiwi'\n[output]\nfps = 0", "output: an edit cannot be written at 0 frames"),
     "a text for a number": ("kind = 'kiwi'\n[fit]\nmost = '81'", "fit.most: '81' is no int"),
     "truth for a number": ("kind = 'kiwi'\n[output]\ncrf = true", "output.crf: True is no int"),
     "unknown for a number": ("kind = 'kiwi'\n[output]\ncrf = 'unknown'", "output.crf: 'unknown' is no int"),
@@ -145,6 +146,11 @@ def test_options_of_every_preset_change_what_is_taken_and_written() -> None:
         ({"size": "832"}, "option size='832'"),
         ({"size": "0x0"}, "the size (0, 0)"),
         ({"fps": "fast"}, "option fps='fast'"),
+        ({"fps": "0"}, "cannot be written at 0 frames per second"),
+        ({"fps": "nan"}, "cannot be written at nan frames per second"),
+        ({"fps": "-3"}, "cannot be written at -3 frames per second"),
+        ({"crf": "99"}, "crf 99 is none; it is a whole number from 0 to 51"),
+        ({"crf": "-1"}, "crf -1 is none"),
     ],
 )
 def test_options_that_cannot_be_are_refused(options: dict[str, str], said: str) -> None:
@@ -295,3 +301,55 @@ def test_an_edit_whose_frames_are_not_the_sources_is_a_failure(tmp_path: Path) -
 def test_a_model_that_does_not_keep_time_is_flagged_and_not_refused(tmp_path: Path) -> None:
     edits = edited(tmp_path, Noting(Effort(frames=13, aligned=False))).edits("m")
     assert all(edit.ok and edit.effort is not None and edit.effort.aligned is False for edit in edits.values())
+
+
+# -- options are text, and frames are pictures ---------------------------------------------------------------------------
+
+TYPES: dict[str, tuple[str, str, str, Any]] = {
+    "false": ("Plain", "debug", "false", False),
+    "true": ("Plain", "debug", "yes", True),
+    "a number": ("Plain", "steps", "30", 30),
+    "a truth or a word": ("Plain", "mode", "no", False),
+    "a word or a truth": ("Plain", "mode", "max", "max"),
+    "a path": ("Plain", "at", "here", Path("here")),
+    "a list stays text": ("Plain", "sides", "1", "1"),
+    "false by name": ("Typed", "debug", "false", False),
+    "a number by name": ("Typed", "steps", "30", 30),
+    "a float by name": ("Typed", "scale", "1.5", 1.5),
+    "a path by name": ("Typed", "near", "here", Path("here")),
+    "an alias is not known": ("Typed", "at", "here", "here"),
+    "others are text": ("Typed", "ratio", "1/3", "1/3"),
+}
+
+
+@pytest.mark.parametrize(("model", "name", "text", "expected"), TYPES.values(), ids=TYPES)
+def test_an_option_becomes_what_its_constructor_says(model: str, name: str, text: str, expected: Any) -> None:
+    built: Any = editors.create(f"tests.odd_editors:{model}", {name: text})
+    assert built.options[name] == expected
+    assert type(built.options[name]) is type(expected)
+
+
+@pytest.mark.parametrize("model", ["Plain", "Typed"])
+@pytest.mark.parametrize(("name", "said"), [("debug", "is neither true nor false"), ("steps", "is not a int")])
+def test_an_option_that_cannot_become_that_is_refused(model: str, name: str, said: str) -> None:
+    with pytest.raises(EditorError, match=f"option {name}='maybe' {said}"):
+        editors.create(f"tests.odd_editors:{model}", {name: "maybe"})
+
+
+NO_PICTURES: dict[str, tuple[Callable[[NDArray[np.uint8]], Any], str]] = {
+    "floats": (lambda p: p.astype(np.float32) / 255, r"of dtype float32 and shape \(64, 96, 3\), not H×W×3 of uint8"),
+    "grey": (lambda p: p[:, :, 0], r"of dtype uint8 and shape \(64, 96\), not"),
+    "see-through": (lambda p: np.dstack([p, p[:, :, :1]]), r"of dtype uint8 and shape \(64, 96, 4\), not"),
+    "channels first": (lambda p: p.transpose(2, 0, 1), r"of dtype uint8 and shape \(3, 64, 96\), not"),
+    "lists": (lambda p: p.tolist(), r"of dtype list and shape \(\), not"),
+}
+
+
+@pytest.mark.parametrize(("made", "said"), NO_PICTURES.values(), ids=NO_PICTURES)
+def test_what_is_no_picture_is_told_as_that(
+    sample: Sample, tmp_path: Path, made: Callable[[NDArray[np.uint8]], Any], said: str
+) -> None:
+    studio = Studio(USUAL, Output(), lambda _, clip: [made(picture) for picture in clip.pictures])
+    with pytest.raises(EditorError, match=f"the model made pictures {said}"):
+        studio.edit(sample, tmp_path / "out.mp4")
+    assert list(tmp_path.iterdir()) == []

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import threading
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,15 +36,41 @@ def samples(bench: Path) -> Sequence[Sample]:
     return benchmark.load(bench).samples
 
 
+@pytest.fixture(autouse=True)
+def silent(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An `nvidia-smi` that knows of no GPU, whatever this machine has; the GPUs of these tests are made up."""
+    folder = tmp_path_factory.mktemp("bin")
+    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+    return counting(folder, 0)
+
+
+def counting(folder: Path, gpus: int) -> Path:
+    """Write an `nvidia-smi` that counts so many GPUs."""
+    program = folder / "nvidia-smi"
+    program.write_text("#!/bin/sh\n" + "echo 81559\n" * gpus, encoding="utf-8")
+    program.chmod(0o755)
+    return folder
+
+
 class Member:
     """An editor in this process that counts what it does, and may be lost after so many edits."""
 
     thread_safe = True
 
-    def __init__(self, *, at_once: int = 1, lost_after: int = 1000, says: Any = None, seconds: float = 0.0) -> None:
+    def __init__(
+        self,
+        *,
+        at_once: int = 1,
+        lost_after: int = 1000,
+        says: Any = None,
+        seconds: float = 0.0,
+        meet: threading.Barrier | None = None,
+    ) -> None:
         self.at_once, self.lost_after, self.says, self.seconds = at_once, lost_after, says or {}, seconds
+        self.meet = meet
         self.edited: list[str] = []
         self.now = self.most = self.closed = 0
+        self.during: Callable[[], object] = lambda: None
         self.lock = threading.Lock()
 
     def describe(self) -> dict[str, Any]:
@@ -62,7 +90,10 @@ class Member:
             self.most = max(self.most, self.now)
             self.edited.append(sample.id)
         assert not out.exists()
+        if self.meet is not None:
+            self.meet.wait()
         time.sleep(self.seconds)
+        self.during()
         out.write_bytes(sample.id.encode())
         with self.lock:
             self.now -= 1
@@ -113,6 +144,24 @@ def test_an_edit_goes_where_most_places_are_free(samples: Sequence[Sample], tmp_
     assert (small.edited, large.edited) == ([], [samples[0].id])
 
 
+SPREAD = {
+    "unlike": ([1, 4], 2, [1, 1]),
+    "alike": ([3, 3, 3], 3, [1, 1, 1]),
+    "one more": ([1, 4, 4], 4, [1, 2, 1]),
+    "full": ([1, 4], 5, [1, 4]),
+}
+
+
+@pytest.mark.parametrize(("places", "threads", "expected"), SPREAD.values(), ids=SPREAD)
+def test_with_less_work_than_places_no_member_idles(
+    samples: Sequence[Sample], tmp_path: Path, places: list[int], threads: int, expected: list[int]
+) -> None:
+    together = threading.Barrier(threads, timeout=30)
+    members = [Member(at_once=number, meet=together) for number in places]
+    assert edit_all(Fleet(members), samples[:threads], tmp_path, threads=threads) == []
+    assert [member.most for member in members] == expected
+
+
 def test_an_editor_that_is_not_thread_safe_has_one_place(samples: Sequence[Sample], tmp_path: Path) -> None:
     member = Member(at_once=3, seconds=0.01)
     member.thread_safe = False
@@ -147,11 +196,10 @@ def test_a_fleet_of_none_is_refused() -> None:
 
 
 def test_closing_wakes_who_waits_for_a_place(samples: Sequence[Sample], tmp_path: Path) -> None:
-    fleet = Fleet([Member(seconds=0.3)])
-    closing = threading.Timer(0.1, fleet.close)
-    closing.start()
+    member = Member()
+    fleet = Fleet([member])
+    member.during = fleet.close
     errors = edit_all(fleet, samples[:3], tmp_path, threads=3)
-    closing.join()
     assert [str(error) for error in errors] == ["the run was stopped"] * 2
 
 
@@ -231,7 +279,8 @@ def test_a_gpu_that_does_not_work_leaves_all_to_the_others(bench: Path, tmp_path
     done = edit(tmp_path, bench, "Unloadable", "--gpus", "0,1,2", how="exit", gpus="0,2", notes=notes)
     assert done.returncode == 0, done.stderr
     told = [line.split(":")[1] for line in done.stderr.splitlines() if line.startswith("note: ")]
-    assert told == [" one worker is lost, 2 of 3 go on", " one worker is lost, 1 of 3 go on"]
+    assert len([line for line in told if line.startswith(" loading ")]) == 3
+    assert told[-2:] == [" one worker is lost, 2 of 3 go on", " one worker is lost, 1 of 3 go on"]
     assert all(edit.ok for edit in Store(root=tmp_path).edits("Unloadable").values())
     assert len(odd_editors.notes(notes)) == 3
 
@@ -273,6 +322,16 @@ REFUSED = {
     "an address alone": (["--ray-address", "127.0.0.1:6379"], "goes with --executor ray"),
     "two paths": (["--model-path", "a", "--option", "model_path=b"], "one and the same"),
     "no time": (["--edit-timeout", "0"], "--edit-timeout"),
+    "no number": (["--load-timeout", "nan"], "nan is no number of seconds"),
+    "a limit for nobody": (
+        ["--edit-timeout", "60"],
+        "identity runs in the harness itself; --edit-timeout is for models",
+    ),
+    "another for nobody": (
+        ["--load-timeout", "60"],
+        "identity runs in the harness itself; --load-timeout is for models",
+    ),
+    "a limit on a cluster": (["--edit-timeout", "60", "--executor", "ray"], "runs in the harness itself"),
     "another's interpreter": (["--python", "/bin/sh"], "runs in the harness itself"),
 }
 
@@ -283,6 +342,80 @@ def test_what_cannot_be_meant_is_refused(bench: Path, tmp_path: Path, words: lis
     assert done.returncode in (1, 2)
     assert told in re.sub(r"\s+", " ", done.stderr)
     assert Store(root=tmp_path).read_run("identity") is None
+
+
+@pytest.mark.parametrize("seconds", ["inf", "1e10", "1e300"])
+def test_a_limit_may_be_as_long_as_one_likes(bench: Path, tmp_path: Path, seconds: str) -> None:
+    words = ["--edit-timeout", seconds, "--load-timeout", seconds, "--limit", "1"]
+    done = edit(tmp_path, bench, "Noting", *words, notes=tmp_path / "notes", at_once=3)
+    assert done.returncode == 0, done.stderr
+
+
+ABSENT = {
+    "beyond": (8, "0,8", "error: there is no GPU 8 here; nvidia-smi counts 0 to 7\n"),
+    "beside an id": (2, "GPU-8f7a,2", "error: there is no GPU 2 here; nvidia-smi counts 0 to 1\n"),
+    "of one": (1, "1", "error: there is no GPU 1 here; nvidia-smi counts GPU 0 alone\n"),
+}
+
+
+@pytest.mark.parametrize(("count", "gpus", "told"), ABSENT.values(), ids=ABSENT)
+def test_a_gpu_that_is_not_there_is_told_at_once(
+    bench: Path, tmp_path: Path, silent: Path, count: int, gpus: str, told: str
+) -> None:
+    counting(silent, count)
+    done = edit(tmp_path, bench, "Noting", "--gpus", gpus, notes=tmp_path / "notes")
+    assert (done.returncode, done.stderr) == (1, told)
+    assert not (tmp_path / "notes").exists()
+
+
+def test_a_gpu_that_is_there_is_used(bench: Path, tmp_path: Path, silent: Path) -> None:
+    counting(silent, 8)
+    done = edit(tmp_path, bench, "Noting", "--gpus", "7", "--limit", "1", notes=tmp_path / "notes")
+    assert done.returncode == 0, done.stderr
+
+
+PRESET = """
+kind = "diffusers"
+[declared.model]
+name = "Mine"
+[fit]
+[options]
+pipeline = "LucyEditPipeline"
+model_path = "a/b"
+"""
+DEVICES_ASKED: dict[str, tuple[str, list[str], str | None]] = {
+    "a GPU is named": ("lucy-edit", ["--gpus", "0"], "cuda"),
+    "of a preset of one's own": ("mine.toml", ["--gpus", "0"], "cuda"),
+    "none is named": ("lucy-edit", [], None),
+    "the user chose": ("lucy-edit", ["--gpus", "0", "--option", "device=cpu"], "cpu"),
+    "the preset chose": ("chosen.toml", ["--gpus", "0"], None),
+    "it has no such option": ("tests.odd_editors:Unloadable", ["--gpus", "0", "--option", "how=raise"], None),
+}
+
+
+@pytest.mark.parametrize(("model", "words", "expected"), DEVICES_ASKED.values(), ids=DEVICES_ASKED)
+def test_a_model_that_is_given_a_gpu_does_not_make_do_without(
+    bench: Path, tmp_path: Path, model: str, words: list[str], expected: str | None
+) -> None:
+    (tmp_path / "mine.toml").write_text(PRESET, encoding="utf-8")
+    (tmp_path / "chosen.toml").write_text(PRESET + 'device = "cpu"\n', encoding="utf-8")
+    python = tmp_path / "python"
+    python.write_text(f"#!/bin/sh\nhead -n 1 > '{tmp_path}/told'\nexit 3\n", encoding="utf-8")
+    python.chmod(0o755)
+    done = cli.run(
+        "edit", "--bench", bench, "--model", model, "--python", python, *words, cwd=tmp_path, PYTHONPATH=str(ROOT)
+    )
+    assert done.returncode == 1
+    assert json.loads((tmp_path / "told").read_text())["recipe"]["options"].get("device") == expected
+
+
+def test_options_that_change_nothing_may_differ_from_run_to_run(bench: Path, tmp_path: Path) -> None:
+    given = {"cmd": "cp {source} {out}"}
+    for words, timeout in ((["--gpus", "0,1"], 50), (["--gpus", "0,1"], 60), (["--gpus", "2"], 70), ([], 80)):
+        done = edit(tmp_path, bench, "command", *words, "--limit", "1", **given, timeout=timeout)
+        assert done.returncode == 0, done.stderr
+    other = edit(tmp_path, bench, "command", "--gpus", "0,1", cmd="cp -f {source} {out}", timeout=50)
+    assert "was made by command with options" in other.stderr
 
 
 def test_a_models_path_is_an_option_of_it(bench: Path, tmp_path: Path) -> None:

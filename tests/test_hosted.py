@@ -22,7 +22,7 @@ import pytest
 from sparkle_bench import benchmark, editors, run
 from sparkle_bench.editors import Editor
 from sparkle_bench.editors.hosted.jobs import Book, Job
-from sparkle_bench.errors import EditorError, HostUnavailable, MachineError
+from sparkle_bench.errors import EditorError, HostUnavailable, MachineError, SparkleError
 from sparkle_bench.records import Edit, Sample
 from sparkle_bench.run import Made, Work
 from sparkle_bench.store import Store
@@ -277,6 +277,94 @@ def test_of_two_jobs_that_may_be_meant_neither_is_taken(fake: FakeHosts, desk: D
     fake.jobs["dashscope-job-2"] = dataclasses.replace(fake.jobs["dashscope-job-1"])
     assert "may have taken" in str(desk.run(built(fake, "dashscope")).error)
     assert len(fake.of("submit")) == 1
+
+
+def place(root: Path, sample: Sample, model: str = "m") -> Path:
+    """Where a run has an edit written."""
+    out = Store(root=root).video_path(model, sample)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    return out.with_name(f".{sample.id}.1.part.mp4")
+
+
+def lost(fake: FakeHosts, *, taken: bool) -> None:
+    """Let the next submission end without an answer."""
+    fake.faults["submit"].append(Answer(drop=True, taken=taken))
+
+
+ALIKE: dict[str, tuple[int, str, dict[str, str]]] = {
+    "another sample": (1, "m", {}),
+    "another result's sample": (1, "other", {}),
+    "another result": (0, "other", {}),
+    "another option": (0, "m", {"seed": "1"}),
+}
+"""Which sample was edited before with the same instruction, in which result, with which options."""
+
+
+@pytest.mark.parametrize(("number", "model", "options"), ALIKE.values(), ids=ALIKE)
+def test_an_order_of_unknown_fate_takes_up_nobody_elses_job(
+    fake: FakeHosts, tmp_path: Path, bench: Path, number: int, model: str, options: dict[str, str]
+) -> None:
+    fake.lists, fake.waits = True, 0
+    samples = benchmark.load(bench).samples
+    sample = samples[0]
+    before = dataclasses.replace(samples[number], instruction=sample.instruction)
+    built(fake, "dashscope", **options).edit(before, place(tmp_path, before, model))
+    lost(fake, taken=False)
+    for _ in range(2):
+        with pytest.raises(EditorError, match="may have taken this job"):
+            built(fake, "dashscope").edit(sample, place(tmp_path, sample))
+    assert len(fake.of("submit")) == 2
+    lost(fake, taken=True)
+    with pytest.raises(EditorError, match="may have taken this job"):
+        built(fake, "dashscope", resubmit="true").edit(sample, place(tmp_path, sample))
+    effort = built(fake, "dashscope").edit(sample, place(tmp_path, sample))
+    assert (effort.job, len(fake.of("submit"))) == ("dashscope-job-2", 3), (
+        "its own, though another's is listed beside it"
+    )
+    again = built(fake, "dashscope", **options).edit(before, place(tmp_path, before, model))
+    assert again.job == "dashscope-job-1"
+
+
+def test_of_two_orders_of_unknown_fate_that_are_alike_neither_is_given_a_job(
+    fake: FakeHosts, tmp_path: Path, bench: Path
+) -> None:
+    fake.lists, fake.waits = True, 0
+    first, second = (dataclasses.replace(one, instruction="The same.") for one in benchmark.load(bench).samples)
+    for sample, taken in ((first, True), (second, False)):
+        lost(fake, taken=taken)
+        with pytest.raises(EditorError, match="may have taken this job"):
+            built(fake, "dashscope").edit(sample, place(tmp_path, sample))
+    for sample in (first, second):
+        with pytest.raises(EditorError, match="may have taken this job"):
+            built(fake, "dashscope").edit(sample, place(tmp_path, sample))
+    assert len(fake.of("submit")) == 2
+
+
+def test_a_job_from_before_the_order_is_not_the_orders(fake: FakeHosts, desk: Desk) -> None:
+    fake.lists, fake.waits = True, 0
+    lost(fake, taken=True)
+    desk.run(built(fake, "dashscope"))
+    fake.jobs["dashscope-job-0"] = dataclasses.replace(fake.jobs["dashscope-job-1"], at=time.time() - 60)
+    own = fake.jobs.pop("dashscope-job-1")
+    assert "may have taken" in str(desk.run(built(fake, "dashscope")).error)
+    fake.jobs["dashscope-job-1"] = own
+    edit = desk.run(built(fake, "dashscope"))
+    assert edit.effort is not None
+    assert edit.effort.job == "dashscope-job-1"
+
+
+def test_a_damaged_note_beside_an_order_of_unknown_fate_leaves_it_so(
+    fake: FakeHosts, tmp_path: Path, bench: Path
+) -> None:
+    fake.lists, fake.waits = True, 0
+    sample, other = benchmark.load(bench).samples
+    lost(fake, taken=True)
+    for _ in range(2):
+        with pytest.raises(SparkleError):
+            built(fake, "dashscope").edit(sample, place(tmp_path, sample))
+        place(tmp_path, other).with_name(f".{other.id}.job.json").write_text("{")
+    place(tmp_path, other).with_name(f".{other.id}.job.json").unlink()
+    assert built(fake, "dashscope").edit(sample, place(tmp_path, sample)).job == "dashscope-job-1"
 
 
 NOT_TAKEN = {
@@ -754,6 +842,44 @@ def test_a_shorter_edit_is_not_called_aligned_by_time(fake: FakeHosts, desk: Des
     assert (edit.probe.frames, edit.effort.aligned) == (36, False)
 
 
+def test_a_rate_is_given_to_an_edit_that_was_brought_to_the_sources_frames(fake: FakeHosts, desk: Desk) -> None:
+    made = as_mp4(codec="libx264", fps=20, size=(256, 240), count=45)
+    fake.render = lambda _: made
+    editor = built(fake, "decart", retime="true", fps="15", crf="25")
+    edit = desk.run(editor)
+    assert edit.probe is not None
+    assert (edit.probe.frames, edit.probe.fps) == (36, 15.0)
+    assert b"crf=25.0" in desk.path().read_bytes()
+    said = editor.describe()
+    assert (said["retime"], said["fps"], said["crf"]) == (True, 15.0, 25)
+
+
+def test_how_edits_are_written_is_described(fake: FakeHosts) -> None:
+    plain, retimed = (built(fake, "runway", **options).describe() for options in ({}, {"retime": "true"}))
+    assert (plain["crf"], "fps" in plain, "retime" in plain) == (18, False, False)
+    assert (retimed["crf"], retimed["fps"], retimed["retime"]) == (18, "source", True)
+
+
+USUAL = {"seed": 0, "fps": 20, "width": 1280, "height": 720}
+DECLARED: dict[str, tuple[dict[str, str], dict[str, Any]]] = {
+    "as usual": ({}, USUAL),
+    "another seed": ({"seed": "7"}, USUAL | {"seed": 7}),
+    "retimed": ({"retime": "true"}, {"seed": 0, "width": 1280, "height": 720}),
+    "retimed to a rate": ({"retime": "true", "fps": "15"}, USUAL | {"fps": 15.0}),
+    "another size": ({"resolution": "480p"}, {"seed": 0}),
+    "another model": ({"model": "lucy-9"}, {"seed": 0}),
+}
+
+
+@pytest.mark.parametrize(("options", "settings"), DECLARED.values(), ids=DECLARED)
+def test_an_edits_rate_and_size_are_declared_where_they_are_known(
+    options: dict[str, str], settings: dict[str, Any]
+) -> None:
+    said = editors.declared(editors.create("lucy-2", options))
+    assert (said["settings"], said["model"]["name"]) == (settings, "Lucy 2")
+    assert said["model"]["version"] == options.get("model", "lucy-2.5")
+
+
 # -- the run as a whole ------------------------------------------------------------------------------------------------
 
 STOPS = {
@@ -923,6 +1049,9 @@ WRONG_OPTIONS = {
     "an unknown strictness": ("runway-aleph", {"public_figures": "high"}, "neither auto nor low"),
     "a folder for an address": ("wan-2.7", {"source_url": "/data/{source}"}, "source_url is an address with {source}"),
     "an address for all": ("wan-2.7", {"source_url": "https://x/y.mp4"}, "source_url is an address with {source}"),
+    "another speed": ("lucy-2", {"fps": "15"}, "option fps=15 would change how fast things move in what Decart makes"),
+    "another speed of Aleph": ("runway-aleph", {"fps": "15"}, "pass --option retime=true too"),
+    "another speed of Wan": ("wan-2.7", {"fps": "16", "retime": "false"}, "pass --option retime=true too"),
     "a size": ("lucy-2", {"size": "832x480"}, "has no option 'size'"),
 }
 

@@ -64,7 +64,7 @@ REFUSED: dict[str, tuple[dict[str, str], str]] = {
     "no weights": ({}, "kiwi-sparkle has no weights yet: make its folder with `sparkle-bench setup kiwi-sparkle`"),
     "other noise levels": ({"model_path": "x", "sigmas": "zero"}, "sigmas='zero' is none; known: diffsynth, port"),
     "no steps": ({"model_path": "x", "steps": "0"}, "steps=0 and shift=5.0 cannot be"),
-    "an odd size": ({"model_path": "x", "size": "1280x720"}, "multiples of 32, such as 1280x704"),
+    "an odd size": ({"model_path": "x", "size": "1280x720"}, "multiples of 32, not 1280x720; 1280x704 is one"),
     "an odd count": ({"model_path": "x", "frames": "16"}, "16 frames at most, but the model takes 4n+1: 13"),
     "an unknown option": ({"model_path": "x", "cfg": "5"}, "has no option 'cfg'; known: model_path"),
     "no number": ({"model_path": "x", "seed": "any"}, "option seed='any' is not a int"),
@@ -102,6 +102,21 @@ def test_what_decides_about_the_edits_is_described_and_declared(tmp_path: Path) 
         49,
         832,
     )
+
+
+def test_another_model_of_the_hub_is_declared_by_its_id_alone(tmp_path: Path) -> None:
+    usual = editors.declared(editors.create("kiwi-edit", {}))
+    assert usual["model"]["version"] == "5b-instruct-only"
+    assert editors.declared(editors.create("kiwi-edit", {"model_path": str(tmp_path)})) == usual
+    other = "linyq/kiwi-edit-5b-instruct-reference-diffusers"
+    said = editors.declared(editors.create("kiwi-edit", {"model_path": other}))
+    assert said["model"] == {"name": other, "link": f"https://huggingface.co/{other}"}
+    assert (said.get("training"), said["settings"]) == (None, usual["settings"])
+
+
+def test_where_weights_lie_decides_nothing(tmp_path: Path) -> None:
+    options = {"model_path": str(tmp_path), "seed": "1"}
+    assert editors.lasting(editors.create("kiwi-sparkle", options), options) == {"seed": "1"}
 
 
 def test_the_two_presets_have_one_environment() -> None:
@@ -241,7 +256,8 @@ def ran(tmp_path_factory: pytest.TempPathFactory, python: Path) -> Ran:
     weights = stub(root / "weights")
     done = cli.run(
         "edit", "--bench", bench, "--model", "kiwi-sparkle", "--model-path", weights, "--python", python,
-        "--option", "device=cpu", "--option", "steps=4", cwd=root, timeout=240,
+        "--option", "device=cpu", "--option", "steps=4", "--option", "seed=7", "--option", "shift=3",
+        cwd=root, timeout=240,
     )  # fmt: skip
     assert done.returncode == 3, done.stderr
     samples = {sample.id: sample for sample in benchmark.load(bench).samples}
@@ -262,18 +278,18 @@ def test_clips_are_edited_in_a_worker_process_by_the_pipelines_own_code(ran: Ran
 
 
 @pytest.mark.editors
-def test_the_pipeline_is_given_fitted_clips_and_the_authors_settings(ran: Ran) -> None:
+def test_the_pipeline_is_given_fitted_clips_and_what_was_chosen(ran: Ran) -> None:
     for sample in ran.samples.values():
         call = ran.calls[sample.instruction]
         assert (call["frames"], call["num_frames"], call["size"], call["given"]) == (13, 13, [192, 128], [192, 128])
-        assert (call["steps"], call["seed"], call["shift"], call["guidance"]) == (4, 0, 5.0, 1.0)
+        assert (call["steps"], call["seed"], call["shift"], call["guidance"]) == (4, 7, 3.0, 1.0)
         assert (call["dtype"], call["device"]) == ("torch.bfloat16", "cpu")
 
 
 @pytest.mark.editors
 def test_noise_levels_are_the_originals(ran: Ran) -> None:
     even = [1 - step / 4 for step in range(4)]
-    expected = [round(5 * level / (1 + 4 * level), 6) for level in even]
+    expected = [round(3 * level / (1 + 2 * level), 6) for level in even]
     assert [call["sigmas"] for call in ran.calls.values()] == [pytest.approx(expected, abs=1e-5)] * 4
 
 
@@ -297,6 +313,7 @@ def test_what_made_the_edits_is_on_record(ran: Ran) -> None:
     options = run["editor"]["options"]
     assert (options["guidance"], options["sigmas"], options["steps"]) == ("5.0 (ignored)", "diffsynth", 4)
     assert options["weights"]["name"] == "weights"
+    assert "model" not in options, "the folder's name decides nothing"
     assert len(options["weights"]["sha256"]) == 64
     assert options["versions"].keys() >= {"torch", "diffusers", "transformers"}
     assert str(ran.root) not in json.dumps(run)

@@ -18,7 +18,6 @@ import pytest
 from sparkle_bench.editors import EDITORS, listing, readiness
 from sparkle_bench.editors import preset as presets
 from sparkle_bench.editors.readiness import Place
-from sparkle_bench.errors import EditorError
 from tests import cli
 
 HEAVY = {"torch", "diffusers", "transformers", "pandas", "matplotlib", "av", "cv2", "decord", "jinja2", "ray"}
@@ -99,30 +98,29 @@ CASES: dict[str, Case] = {
 }
 
 
+def missing(found: presets.Preset, place: Place) -> tuple[str, ...]:
+    return tuple(lack.what for lack in readiness.lacks(found, place))
+
+
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_what_is_missing_is_said(case: Case, tmp_path: Path) -> None:
     found = preset(needs=case.needs, options={"pipeline": "P", "model_path": "maker/edit-1", **case.options})
     place = Place(variables=case.variables, gpus=case.gpus, home=tmp_path)
-    assert readiness.missing(found, place) == case.missing
+    assert missing(found, place) == case.missing
     assert all(lack.cure for lack in readiness.lacks(found, place))
 
 
 def test_a_model_that_was_set_up_is_ready_and_has_its_weights(tmp_path: Path) -> None:
     data = {"kind": "kiwi", "fit": {}, "needs": {"environment": ["no-such-lib==1"], "libraries": ["no_such_lib"]}}
     found, place = presets.from_data("edit-1", data), Place(home=tmp_path)
-    assert readiness.missing(found, place) == ("not set up",)
+    assert missing(found, place) == ("not set up",)
     set_up(tmp_path)
-    assert readiness.missing(found, place) == ("no weights",)
+    assert missing(found, place) == ("no weights",)
     (tmp_path / "model").mkdir()
     (tmp_path / "edit-1" / "setup.json").unlink()
     (tmp_path / "edit-1").rmdir()
     set_up(tmp_path, model_path=str(tmp_path / "model"))
-    assert readiness.missing(found, place) == ()
-
-
-def test_missing_takes_a_name_too_and_knows_when_there_is_none() -> None:
-    with pytest.raises(EditorError, match="no preset called 'no-such'"):
-        readiness.missing("no-such", Place())
+    assert missing(found, place) == ()
 
 
 REQUIREMENTS = {
@@ -267,6 +265,92 @@ def test_a_file_of_ones_own_is_shown_and_its_key_is_not(tmp_path: Path) -> None:
     assert "MY_KEY is not set" not in with_key.stdout
     assert "s3cret" not in with_key.stdout + with_key.stderr
     assert with_key.stdout.rstrip()
+
+
+PROGRAM = """
+kind = "program"
+about = "My model."
+[fit]
+multiple = 16
+[program]
+command = ["{python}", "infer.py", "--src={source}", "--ckpt={weights}", "--seed={seed}", "{out}"]
+cwd = "{checkout}"
+[program.options]
+weights = "path: the checkpoint"
+unused = 0.5
+"""
+
+
+def test_a_program_of_ones_own_wants_its_checkout_and_its_interpreter(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text(PROGRAM, encoding="utf-8")
+    shown = " ".join(cli.run("models", "./mine.toml", cwd=tmp_path).stdout.split())
+    assert "needs a checkout of its project; the interpreter of its project's environment" in shown
+    assert "missing no checkout: pass --option checkout=FOLDER, that of its project" in shown
+    assert "then sparkle-bench edit --model ./mine.toml --option weights=… --option checkout=…" in shown
+    assert "ready" not in shown
+
+
+def test_the_interpreter_is_missing_until_there_is_one(tmp_path: Path) -> None:
+    def missing(options: str, program: str = PROGRAM) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        (tmp_path / "mine.toml").write_text(f"{program}[options]\n{options}", encoding="utf-8")
+        found = listing.one(str(tmp_path / "mine.toml"), Place())
+        return tuple(lack.what for lack in found.lacks), found.give
+
+    code = f"checkout = '{tmp_path / 'code'}'\n"
+    assert missing(code) == (("no checkout",), ("weights", "checkout"))
+    (tmp_path / "code").mkdir()
+    assert missing(code) == (("no interpreter",), ("weights", "python"))
+    assert missing(f"{code}python = '{sys.executable}'") == ((), ("weights",))
+    assert missing(f"{code}python = '/nowhere/python'") == (("no interpreter",), ("weights", "python"))
+    (tmp_path / "code" / ".venv" / "bin").mkdir(parents=True)
+    (tmp_path / "code" / ".venv" / "bin" / "python").symlink_to(sys.executable)
+    assert missing(code) == ((), ("weights",))
+    alone = PROGRAM.replace('cwd = "{checkout}"', 'cwd = "{folder}"')
+    assert missing("", alone) == (("no interpreter",), ("weights", "python"))
+    installed = alone.replace("{python}", "my-model")
+    assert missing("", installed) == ((), ("weights",))
+
+
+def test_options_that_would_do_nothing_are_not_shown(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text(PROGRAM, encoding="utf-8")
+    names = {option.name for option in listing.one(str(tmp_path / "mine.toml"), Place()).options}
+    assert {"checkout", "python", "seed", "weights", "timeout", "frames", "size", "crf"} <= names
+    assert not {"steps", "guidance", "unused", "batch"} & names
+    ditto = {option.name for option in listing.one("ditto", Place()).options}
+    assert {"seed", "frames"} <= ditto
+    assert not {"steps", "guidance", "batch", "size"} & ditto
+    assert {"batch", "steps", "size"} <= {option.name for option in listing.one("omni-video-2", Place()).options}
+
+
+RATES: dict[str, tuple[str, str, str]] = {
+    "of the source": ("", "source", "the source's; frame i of an edit stands for frame i of the source"),
+    "of its own": ("aligned = false", "own*", "the model's own; frame i of an edit does not stand for frame i"),
+    "unknown": ("aligned = 'unknown'", "source?", "not known beforehand; each edit tells"),
+    "chosen": ("fps = 24", "24", "24 frames per second; frame i of an edit stands for"),
+    "chosen, of its own time": (
+        "fps = 24\naligned = false",
+        "24*",
+        "24 frames per second; frame i of an edit does not",
+    ),
+    "chosen, unknown": ("fps = 24\naligned = 'unknown'", "24?", "24 frames per second; whether frame i of an edit"),
+}
+
+
+@pytest.mark.parametrize(("output", "short", "full"), RATES.values(), ids=RATES)
+def test_the_rate_of_edits_is_said_as_it_is(output: str, short: str, full: str, tmp_path: Path) -> None:
+    text = f"kind = 'decart'\n[output]\n{output}\n[options]\nmodel = 'lucy'\n"
+    (tmp_path / "mine.toml").write_text(text, encoding="utf-8")
+    found = listing.one(str(tmp_path / "mine.toml"), Place())
+    assert found.preset is not None
+    assert listing.rate(found.preset.output) == short
+    shown = " ".join(cli.run("models", "./mine.toml", cwd=tmp_path).stdout.split())
+    assert f"rate {full}" in shown
+    assert ("fps=source" in shown) == (short in ("source", "source?"))
+
+
+def test_masks_are_said_to_be_of_what_may_change(tmp_path: Path) -> None:
+    shown = " ".join(cli.run("models", "wan-vace", cwd=tmp_path).stdout.split())
+    assert "masks of what may change (white; --option mask_is=subject if white is the subject)" in shown
 
 
 def test_with_a_gpu_that_is_large_enough_it_is_ready(tmp_path: Path) -> None:

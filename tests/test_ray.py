@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -16,6 +17,9 @@ from typing import Any
 
 import pytest
 
+from sparkle_bench import editors
+from sparkle_bench.editors import Recipe, on_ray
+from sparkle_bench.editors.placing import Where
 from tests import cli, ray_judge
 from tests.makers import write_benchmark
 from tests.ray_cluster import SETTINGS, RayCluster
@@ -27,6 +31,9 @@ pytestmark = [
 ]
 ROOT = Path(__file__).parent.parent
 SECONDS = 90.0
+FULL_AT = "RAY_local_fs_capacity_threshold"
+FULL = {FULL_AT: "0.0"}
+"""A machine whose disk Ray takes for full."""
 
 
 @pytest.fixture(scope="module")
@@ -126,6 +133,19 @@ def ended(process: subprocess.Popen[str]) -> subprocess.CompletedProcess[str]:
     return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
 
+def direct(*words: str | Path) -> subprocess.Popen[str]:
+    """Start a program of `tests/ray_direct.py`."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.ray_direct", *map(str, words)],
+        cwd=ROOT,
+        env={**os.environ, **SETTINGS},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
 def is_there(pid: int) -> bool:
     try:
         os.kill(pid, 0)
@@ -148,7 +168,10 @@ def test_a_lost_machines_samples_are_edited_elsewhere_exactly_once(
     done = ended(process)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == {"model": "m", "samples": 20, "edited": 20, "failed": 0}
-    assert "ray" not in done.stderr.lower()
+    (told,) = [line for line in done.stderr.splitlines() if "lost" in line]
+    assert told.startswith("note: a machine of the cluster is lost, 1 goes on: ")
+    assert "127.0.0.1" not in told
+    assert "ray" not in done.stderr.replace(told, "").lower()
     run.check_whole()
     begun = Counter(line["begins"] for line in run.notes if "begins" in line)
     assert max(begun.values()) == 2  # what the lost machine had begun was begun again
@@ -220,6 +243,102 @@ def test_what_a_model_says_of_a_failure_is_on_record(run: Run, cluster: RayClust
         ("time", "OutOfMemory", "the GPU has 24 GB and this edit needs more"),
         ("style", "EditorError", "ValueError: no style"),
     }
+
+
+def test_a_sample_that_finds_two_full_disks_is_edited_on_a_third_machine(run: Run, cluster: RayCluster) -> None:
+    cluster.have(1, 1, 1)
+    words = ["--option", "sample=Sparkle_season_000001", "--option", "times=2", "--option", "seconds=0.3"]
+    done = run.run("Full", *words)
+    assert done.returncode == 0, done.stderr
+    run.check_whole()
+    assert len({line["full"] for line in run.notes if "full" in line}) == 2
+
+
+def test_full_disks_everywhere_stop_the_run_and_are_no_samples_failure(run: Run, cluster: RayCluster) -> None:
+    cluster.have(1, 1)
+    done = run.run("Full", "--option", "sample=Sparkle_season_000001", "--option", "times=9")
+    assert done.returncode == 1
+    line = done.stderr.splitlines()[-1]
+    assert line.startswith("error: no machine of the Ray cluster edits with tests.ray_editors:Full: ")
+    assert "No space left on device" in line
+    assert len({line["full"] for line in run.notes if "full" in line}) == 2
+    assert all("error" not in edit for edit in run.edits)
+
+
+@pytest.mark.parametrize(
+    ("head", "machine", "says"),
+    [
+        pytest.param({}, FULL, "error: no machine of the Ray cluster edits with ", id="there"),
+        pytest.param(FULL, {}, "error: this machine cannot go on at Sparkle_season_000001: ", id="here"),
+    ],
+)
+def test_an_edit_for_which_ray_has_no_room_is_no_samples_failure(
+    tmp_path: Path, bench: Path, head: dict[str, str], machine: dict[str, str], says: str
+) -> None:
+    cluster = RayCluster(**head)
+    try:
+        cluster.add(1, **{FULL_AT: "0.95", **machine})
+        run = Run(tmp_path, bench, cluster.address)
+        done = run.run("Heavy", "--option", "sample=Sparkle_season_000001")
+    finally:
+        cluster.end()
+    assert done.returncode == 1, done.stderr
+    line = done.stderr.splitlines()[-1]
+    assert line.startswith(says)
+    assert "Ray has no room for clips" in line
+    assert all("error" not in edit for edit in run.edits)
+
+
+def test_options_that_change_nothing_may_differ_from_run_to_run(run: Run, cluster: RayCluster) -> None:
+    recipe = Recipe(name="tests.ray_editors:Full", options={"notes": "n", "sample": "none", "times": 0})
+    (editor,) = on_ray.actors(recipe, Where(executor="ray"))
+    assert editors.lasting(editor, {"seconds": "1", "times": "0"}) == {"times": "0"}
+
+
+def test_hardware_is_that_of_the_machines_in_kinds(run: Run, cluster: RayCluster) -> None:
+    cluster.have(2, 1)
+    shown = run.root / "nvidia-smi"
+    shown.write_text("#!/bin/sh\necho NVIDIA H100 80GB HBM3\n")
+    shown.chmod(0o755)
+    cluster.add(1, PATH=f"{run.root}:{os.environ['PATH']}")
+    done = ended(direct("edit", cluster.address, run.bench, "Slow", json.dumps({"notes": str(run.root / "notes")})))
+    assert done.returncode == 0, done.stderr
+    machines = json.loads(done.stdout)["hardware"]["machines"]
+    assert [(machine["count"], machine["gpus"]) for machine in machines] == [(2, []), (1, ["NVIDIA H100 80GB HBM3"])]
+    assert all(machine.keys() == {"count", "system", "python", "cpus", "gpus"} for machine in machines)
+
+
+def test_a_lost_machine_is_told_of_in_one_line(tmp_path: Path, long_bench: Path, cluster: RayCluster) -> None:
+    cluster.have(2, 1)
+    noted = tmp_path / "notes"
+    options = json.dumps({"notes": str(noted), "seconds": 0.5})
+    process = direct("edit", cluster.address, long_bench, "Slow", options)
+    wait_for(lambda: len({line["pid"] for line in notes(noted) if "sample" in line}) == 3)
+    cluster.kill(cluster.machines.index(2))
+    done = ended(process)
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout)
+    assert said["edited"] == 20
+    assert [line.partition(": ")[0] for line in said["said"]] == ["a machine of the cluster is lost, 1 goes on"]
+
+
+def test_an_actor_that_cannot_edit_is_told_of(run: Run, cluster: RayCluster) -> None:
+    cluster.have(1, 1)
+    options = {"notes": str(run.root / "notes"), "sample": "Sparkle_season_000001", "times": 1}
+    done = ended(direct("edit", cluster.address, run.bench, "Full", json.dumps(options)))
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["said"] == [
+        "an actor of the cluster cannot edit where it is, 1 goes on: OSError: [Errno 28] No space left on device"
+    ]
+
+
+def test_actors_are_closed_also_where_another_has_no_place(run: Run, cluster: RayCluster) -> None:
+    cluster.have(3)  # GPUs, but two processors
+    done = run.run("Closing")
+    assert done.returncode == 0, done.stderr
+    closed = {line["closed"] for line in run.notes if "closed" in line}
+    assert closed == {line["load"] for line in run.notes if "load" in line}
+    assert len(closed) == 2
 
 
 @pytest.mark.parametrize(
@@ -374,3 +493,32 @@ def test_a_judge_that_starts_nowhere_stops_the_run_with_one_line(
     done = cli.run(*words, cwd=tmp_path, timeout=SECONDS, PYTHONPATH=str(ROOT), **SETTINGS)
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].startswith("error: no machine of the Ray cluster serves tiny-judge: ")
+
+
+def tiny_judge(folder: Path) -> list[Path]:
+    """Return the words for a server of ours: its weights, what plays vLLM, and where that notes."""
+    model = folder / "tiny-judge"
+    model.mkdir()
+    (model / "config.json").write_text("{}")
+    return [model, ray_judge.interpreter(folder, folder / "notes"), folder / "notes"]
+
+
+def test_a_server_that_gets_no_gpus_is_ended(tmp_path: Path, cluster: RayCluster) -> None:
+    cluster.have(3)  # GPUs, but two processors
+    done = ended(direct("serve", cluster.address, *tiny_judge(tmp_path)))
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout)
+    assert (said["up"], said["failed"]) == (2, ["its GPUs are not free"])
+    assert Counter(said["actors"])["PENDING_CREATION"] == 0
+    pids = {line["serves"] for line in notes(tmp_path / "notes") if "serves" in line}
+    assert len(pids) == 2
+    wait_for(lambda: not any(map(is_there, pids)))
+
+
+def test_who_stops_does_not_wait_for_a_server_without_gpus(tmp_path: Path, cluster: RayCluster) -> None:
+    cluster.have(3)
+    done = ended(direct("stop", cluster.address, *tiny_judge(tmp_path)))
+    assert "KeyboardInterrupt" in done.stderr
+    pids = {line["serves"] for line in notes(tmp_path / "notes") if "serves" in line}
+    assert len(pids) == 2
+    wait_for(lambda: not any(map(is_there, pids)))

@@ -521,6 +521,11 @@ MISTAKES: dict[str, tuple[list[str], int, str]] = {
         1,
         "git clone https://github.com/showlab/Kiwi-Edit",
     ),
+    "no converted folder": (
+        ["kiwi-sparkle", "--model-path", "nosuch", "--pip-arg=--no-index"],
+        1,
+        "--model-path: nosuch is no folder",
+    ),
     "no requirement": (["kiwi-sparkle", "--requirement", "!"], 1, "'!' is no requirement"),
 }
 

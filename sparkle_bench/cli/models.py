@@ -15,7 +15,7 @@ from sparkle_bench.cli import options as opt
 
 if TYPE_CHECKING:
     from sparkle_bench.editors.listing import Listed, Option
-    from sparkle_bench.editors.preset import Preset
+    from sparkle_bench.editors.preset import Output, Preset
     from sparkle_bench.editors.readiness import Place
 
 WIDTH = 120
@@ -67,7 +67,7 @@ def _place() -> Place:
     from sparkle_bench.editors import readiness
 
     variables = frozenset(name for name, value in os.environ.items() if value)
-    return readiness.Place(variables=variables, gpus=readiness.gpus(), home=None)
+    return readiness.Place(variables=variables, gpus=readiness.gpus())
 
 
 # -- the list ----------------------------------------------------------------------------------------------------------
@@ -80,8 +80,8 @@ def _table(everything: Sequence[Listed], width: int) -> list[str]:
     columns, lines = _columns(everything, width), list[str]()
     for title, group in _groups(everything):
         lines += ["", title] if lines else [title]
-        lines.append(_line([column.head for column in columns], columns, width))
-        lines += [_line([c.text(listed) for c in columns], columns, width) for listed in listing.sequence(group)]
+        lines.append(_line([column.head for column in columns], columns))
+        lines += [_line([c.text(listed) for c in columns], columns) for listed in listing.sequence(group)]
     return lines
 
 
@@ -127,7 +127,7 @@ def _room(columns: Sequence[Column], width: int) -> int:
     return width - sum(column.most + 2 for column in columns)
 
 
-def _line(texts: Sequence[str], columns: Sequence[Column], width: int) -> str:
+def _line(texts: Sequence[str], columns: Sequence[Column]) -> str:
     cells = [_cut(text, column.most).ljust(column.most) for text, column in zip(texts, columns, strict=True)]
     return "  ".join(cells).rstrip()
 
@@ -150,12 +150,14 @@ def _licence(listed: Listed) -> str:
 def _needs(listed: Listed) -> str:
     if listed.preset is None:
         return "–"
+    from sparkle_bench.editors import readiness
+
     needs = listed.preset.needs
     parts = [
         f"{needs.gpu_gb:g} GB" if needs.gpu_gb else "",
         "key" if needs.key else "",
         "env" if needs.environment else "",
-        "code" if needs.checkout else "",
+        "code" if needs.checkout or readiness.CHECKOUT in readiness.of_project(listed.preset) else "",
         "masks" if needs.masks else "",
     ]
     return ", ".join(filter(None, parts)) or "–"
@@ -185,10 +187,10 @@ def _state(listed: Listed) -> str:
 def _legend(width: int) -> list[str]:
     text = (
         "NEEDS: GB of GPU memory; key, of its host; env, an environment that `sparkle-bench setup NAME` makes; code, a "
-        "checkout of its project. FRAMES: most of a clip, and their rule. RATE: frames per second of the edits; * not "
-        "the source's frames one by one, ? not known. TRACK: what it is given, and so among which results it is ranked. "
-        "STATE: what is missing here. `sparkle-bench models NAME` shows one in full. Any other class with a method "
-        "edit(sample, out): --model module:Class."
+        "checkout of its project. FRAMES: most of a clip, and their rule. RATE: frames per second of the edits, own: as "
+        "the model makes them; * not the source's frames one by one, ? not known beforehand. TRACK: what it is given, "
+        "and so among which results it is ranked. STATE: what is missing here. `sparkle-bench models NAME` shows one in "
+        "full. Any other class with a method edit(sample, out): --model module:Class."
     )
     return textwrap.wrap(text, width, break_on_hyphens=False)
 
@@ -241,6 +243,8 @@ def _track(listed: Listed) -> str | None:
 
 def _taken(preset: Preset) -> dict[str, str]:
     """Return what is taken of a clip, how edits are written, and what must be there."""
+    from sparkle_bench.editors import readiness
+
     fit, output, needs = preset.fit, preset.output, preset.needs
     facts = {"frames": "those of the source's file, which is given as it is"}
     if fit is not None:
@@ -250,16 +254,16 @@ def _taken(preset: Preset) -> dict[str, str]:
         pixels = f"at most {fit.most_pixels} pixels, " if fit.most_pixels else ""
         sides = f"{pixels}sides multiples of {fit.multiple}"
         facts["size"] = f"{fit.size[0]}x{fit.size[1]}" if fit.size else f"the source's, {sides}"
-    aligned = {True: "stands for", False: "does not stand for", None: "may not stand for"}[output.aligned]
-    rate = f"{output.fps:g} frames per second" if output.fps else "the source's"
-    facts["rate"] = f"{rate}; frame i of an edit {aligned} frame i of the source"
+    facts["rate"] = _rate_in_full(output)
+    project = readiness.of_project(preset)
     parts = [
         f"{needs.gpu_gb:g} GB of GPU memory" if needs.gpu_gb else "",
         f"a key in {needs.key}" if needs.key else "",
         f"an environment of its own ({', '.join(needs.environment)})" if needs.environment else "",
         "" if needs.environment else ", ".join(needs.libraries),
-        f"a checkout of {needs.checkout}" if needs.checkout else "",
-        "masks of the subject" if needs.masks else "",
+        f"a checkout of {needs.checkout or 'its project'}" if needs.checkout or readiness.CHECKOUT in project else "",
+        "the interpreter of its project's environment" if readiness.PYTHON in project else "",
+        "masks of what may change (white; --option mask_is=subject if white is the subject)" if needs.masks else "",
     ]
     for name in ("limits", "price"):
         said = preset.details.get(name)
@@ -267,6 +271,15 @@ def _taken(preset: Preset) -> dict[str, str]:
             facts[name] = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in said.items())
     facts["needs"] = "; ".join(filter(None, parts)) or "nothing but this package"
     return facts
+
+
+def _rate_in_full(output: Output) -> str:
+    rate = f"{output.fps:g} frames per second" if output.fps else None
+    if output.aligned is None:
+        told = "not known beforehand; each edit tells"
+        return f"{rate}; whether frame i of an edit stands for frame i of the source is {told}" if rate else told
+    usual, stands = ("the source's", "stands") if output.aligned else ("the model's own", "does not stand")
+    return f"{rate or usual}; frame i of an edit {stands} for frame i of the source"
 
 
 def _state_lines(listed: Listed) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import re
 import sys
 from collections.abc import Callable, Mapping
@@ -16,6 +17,8 @@ from sparkle_bench.errors import SparkleError
 F = TypeVar("F", bound=Callable[..., Any])
 FOLDER = click.Path(file_okay=False, path_type=Path)
 _GPU = re.compile(r"0|[1-9]\d{0,3}|(?:GPU|MIG)-[0-9A-Za-z][0-9A-Za-z/-]*")
+MOST_SECONDS = 1e6
+"""Eleven days; a longer wait is no other, and more than some clocks count."""
 LIMITS = {"timeout": "edit_timeout", "load_timeout": "load_timeout"}
 """How the record `editors.placing.Where` calls time limits, and how the options are called."""
 
@@ -83,6 +86,14 @@ def _gpus(_: click.Context, __: click.Parameter, text: str | None) -> tuple[str,
         if names.count(name) > 1:
             raise click.BadParameter(f"GPU {name} stands twice in {text!r}; a GPU has one worker")
     return names
+
+
+def _seconds(_: click.Context, __: click.Parameter, seconds: float | None) -> float | None:
+    if seconds is None:
+        return None
+    if math.isnan(seconds):
+        raise click.BadParameter("nan is no number of seconds")
+    return min(seconds, MOST_SECONDS)
 
 
 def with_model_path(given: Mapping[str, Any]) -> dict[str, str]:
@@ -185,12 +196,14 @@ model = together(
     click.option(
         "--edit-timeout",
         type=click.FloatRange(min=0, min_open=True),
+        callback=_seconds,
         metavar="SECONDS",
         help="One edit may take so long before its worker process counts as hung.  [default: 3600]",
     ),
     click.option(
         "--load-timeout",
         type=click.FloatRange(min=0, min_open=True),
+        callback=_seconds,
         metavar="SECONDS",
         help="Loading the model into a worker process may take so long.  [default: 1800]",
     ),

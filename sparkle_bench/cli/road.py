@@ -82,7 +82,8 @@ def task(given: Mapping[str, Any], wanted: Wanted) -> Task:
     preset = editors.decisive(recipe)
     _give_key(editor)
     options = editors.lasting(editor, wanted.options)
-    made = Made(editor=editor, name=wanted.model, options=options, preset=preset, gpus=where.gpus)
+    called = recipe.preset[0] if recipe.preset else wanted.model  # a file's path is this machine's affair
+    made = Made(editor=editor, name=called, options=options, preset=preset, gpus=where.gpus)
     return Task(benchmark=loaded, made=made, work=work, workers=given["workers"])
 
 
@@ -116,13 +117,16 @@ def edit(task: Task, *, allow_failures: bool = True) -> None:
     from sparkle_bench import editors, run
 
     busy, editor = unedited(task), task.made.editor
-    try:
-        run.start(task.work.store, task.work.model, task.benchmark, task.made, now=now(), busy=busy, load=busy)
-    except BaseException:
-        editors.close(editor)
-        raise
+    edits = task.work.store.edits(task.work.model)
+    empty = task.work.shard == (0, 1) and not any(edit.ok for edit in edits.values())
+
+    def begin() -> None:
+        """Say how the edits are made; in here a model is loaded."""
+        about = (task.work.store, task.work.model, task.benchmark, task.made)
+        run.start(*about, now=now(), busy=busy, load=busy, empty=empty)
+
     with stage(task.work, "editing", workers=task.workers or editors.at_once(editor)) as work:
-        run.edit(work, editor, allow_failures=allow_failures, loaded=busy)
+        run.edit(work, editor, begin=begin, allow_failures=allow_failures, loaded=busy)
 
 
 def measure(work: Work, workers: int | None) -> None:

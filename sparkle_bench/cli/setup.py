@@ -68,8 +68,9 @@ def setup(**given: Any) -> None:
         _nothing(preset, as_json=given["as_json"])
         return
     ingredients = _ingredients(preset, given)
+    _check_folder(given["model_path"])  # before minutes of installing, not after, and so:
     if ingredients is not None:
-        ingredients.check()  # before minutes of installing, not after
+        ingredients.check()
     wish = environments.Wish(
         name=preset.name,
         requirements=environments.with_overrides(preset.needs.environment, given["requirements"]),
@@ -118,6 +119,13 @@ def _ingredients(preset: Preset, given: Mapping[str, Any]) -> Ingredients | None
     if have and missing:
         raise click.UsageError(f"the conversion needs more: {'; '.join(missing)}")
     return Ingredients(**have) if have else None
+
+
+def _check_folder(model: Path | None) -> None:
+    from sparkle_bench.errors import EditorError
+
+    if model is not None and not model.is_dir():
+        raise EditorError(f"option --model-path: {model} is no folder; pass one that was converted already")
 
 
 def _check_no_weights(preset: Preset, given: Mapping[str, Any]) -> None:

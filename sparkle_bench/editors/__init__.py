@@ -7,15 +7,16 @@ environment or company. Its options are the constructor's keywords, and checked 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from sparkle_bench import registry
+from sparkle_bench import discretion, registry
 from sparkle_bench.benchmark import suggestion
 from sparkle_bench.editors import preset as presets
-from sparkle_bench.errors import EditorError, SubmissionError
+from sparkle_bench.errors import EditorError, SparkleError, SubmissionError, one_line
 from sparkle_bench.records import Edit, Effort, Sample
 from sparkle_bench.submission import card
 
@@ -46,6 +47,7 @@ class Editor(Protocol):
       largest first, so that compiled kernels and memory are used again and too large a clip is known at once;
     - `prepare(samples)`: called once before the work, may raise `EditorError` to stop the run;
     - `is_current(sample, edit)`: whether an earlier edit still is what this editor would make (default: it is);
+    - `hardware()`: what it works on, where that is not this machine;
     - `describe()`: options to record instead of those given, where these hold paths of this machine, and what else tells
       one way of making edits from another: versions, the weights' revision;
     - `declared()`: what its makers declare of the model, as `submission.card.to_data` gives it (default: nothing);
@@ -145,8 +147,15 @@ def is_thread_safe(editor: Editor) -> bool:
 
 
 def at_once(editor: Editor) -> int:
-    """Return how many samples the editor does best at once."""
-    return max(1, int(getattr(editor, "at_once", 1)))
+    """Return how many samples the editor does best at once.
+
+    Raises:
+        EditorError: It does not say so in a whole number.
+    """
+    places = getattr(editor, "at_once", 1)
+    if not isinstance(places, int):
+        raise EditorError(f"the model's at_once is no whole number: {one_line(repr(places), limit=60)}")
+    return max(1, places)
 
 
 def load(editor: Editor) -> None:
@@ -160,19 +169,41 @@ def shape(editor: Editor, sample: Sample) -> tuple[int, int, int]:
     Raises:
         VideoError: The source cannot be read, or the model cannot take it.
     """
-    frames, height, width = _call(editor, "shape", sample, default=(0, 0, 0))
+    found = _call(editor, "shape", sample, default=(0, 0, 0))
+    try:
+        frames, height, width = (int(side) for side in found)
+    except (TypeError, ValueError) as error:
+        raise EditorError(
+            f"the model's shape() is no (frames, height, width): {one_line(repr(found), limit=60)}"
+        ) from error
     return frames, height, width
+
+
+def incidental(editor: Editor) -> tuple[str, ...]:
+    """Return the names of options that change nothing of what comes out."""
+    return tuple(getattr(editor, "incidental", ()))
 
 
 def lasting(editor: Editor, options: Mapping[str, str]) -> dict[str, str]:
     """Return the options that may change what comes out."""
-    incidental = getattr(editor, "incidental", ())
-    return {name: value for name, value in options.items() if name not in incidental}
+    return {name: value for name, value in options.items() if name not in incidental(editor)}
+
+
+def hardware(editor: Editor) -> dict[str, Any]:
+    """Return what the editor works on, if that is not this machine."""
+    return dict(_call(editor, "hardware", default={}))
 
 
 def describe(editor: Editor, options: Mapping[str, str]) -> dict[str, Any]:
-    """Return the options to record."""
-    return dict(_call(editor, "describe", default=options))
+    """Return the options to record, as JSON data; those of an editor that does not describe itself without its secrets."""
+    said = _call(editor, "describe")
+    if said is None:
+        return discretion.cleaned_options(options)
+    try:
+        described: dict[str, Any] = dict(json.loads(json.dumps(said, default=str)))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise EditorError(f"the model's describe() gives what cannot be recorded: {one_line(error)}") from error
+    return described
 
 
 def declared(editor: Editor) -> dict[str, Any]:
@@ -198,4 +229,9 @@ def close(editor: Editor) -> None:
 
 def _call(editor: Editor, method: str, *args: object, default: Any = None) -> Any:
     function = getattr(editor, method, None)
-    return default if function is None else function(*args)
+    try:
+        return default if function is None else function(*args)
+    except (SparkleError, OSError):
+        raise
+    except (Exception, SystemExit) as error:  # other people's code: whatever it raises
+        raise EditorError(f"the model's {method}() failed: {type(error).__name__}: {one_line(error)}") from error

@@ -6,18 +6,17 @@ The command is split as a shell would split it, but no shell runs it: instructio
 from __future__ import annotations
 
 import math
-import re
 import shlex
 import shutil
 from pathlib import Path
 
 from sparkle_bench import discretion
 from sparkle_bench.editors.process import Programs, Start
+from sparkle_bench.editors.program import template
 from sparkle_bench.errors import EditorError
 from sparkle_bench.records import Effort, Sample
 
 PLACEHOLDERS = ("source", "instruction", "out", "id", "theme", "subtheme", "scene")
-_PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
 
 class Command:
@@ -40,7 +39,7 @@ class Command:
             raise EditorError(f"the command cannot be split into words: {error}") from error
         if not 0 < timeout < math.inf:
             raise EditorError(f"a time limit of {timeout} s is none")
-        used = {name for word in self._words for name in _PLACEHOLDER.findall(word)}
+        used = template.used(self._words)
         for name in used - set(PLACEHOLDERS):
             raise EditorError(f"the command has an unknown placeholder {{{name}}}; known: {', '.join(PLACEHOLDERS)}")
         if "out" not in used:
@@ -69,7 +68,7 @@ class Command:
             "subtheme": sample.subtheme,
             "scene": sample.scene,
         }
-        words = [_PLACEHOLDER.sub(lambda match: values[match[1]], word) for word in self._words]
+        words = [template.text(word, values) for word in self._words]
         ended = self._programs.run(Start(words=words, timeout=self._timeout))
         if ended.code is None:
             raise EditorError(f"the command ran longer than {self._timeout:g} s and was ended: {ended.tail}")

@@ -25,7 +25,7 @@ INDEX = "model_index.json"
 NOTE = "conversion.json"
 WEIGHTS = "diffusion_pytorch_model.safetensors"
 CONVERTER = Path("utils", "convert_diffusers", "convert_weights.py")
-KEYS = Path(__file__).with_name("keys.py")
+LACKING = Path(__file__).with_name("lacking.py")
 KNOWN_BY = ("qwen_config.json", "model.safetensors.index.json", "model-00001-of-00002.safetensors")
 """By which of these files the pipeline knows the language model's folder; a small one, in one file, has none of them."""
 QUERIES = ("image", "video", "ref")
@@ -206,7 +206,7 @@ def check(folder: Path, python: Path) -> None:
         EditorError: Something is missing or of another shape.
     """
     refuse(folder, "NAME")
-    ended = call([python, "-I", "-B", KEYS, folder.absolute()], lambda line: None)
+    ended = call([python, "-I", "-B", LACKING, folder.absolute()], lambda line: None)
     if ended.code:
         raise EditorError(f"{folder.name} cannot be looked over: {ended.why}")
     wrong = json.loads(ended.last[-1])

@@ -19,7 +19,7 @@ from sparkle_bench.editors.masks import Masks, greyed
 from sparkle_bench.editors.pipelines import Loaded, Loading, Wanted
 from sparkle_bench.editors.preset import Preset
 from sparkle_bench.editors.studio import AT_ONCE, Clip, Gauge, Studio
-from sparkle_bench.editors.weights import Weights
+from sparkle_bench.editors.weights import MOST_LETTERS, Weights
 from sparkle_bench.errors import EditorError
 from sparkle_bench.records import Effort, Sample
 from sparkle_bench.submission.card_rules import RULES
@@ -43,8 +43,9 @@ HIGHEST = {"strength": 1.0, "flow_shift": 100.0}
 class Diffusion:
     """A pipeline of diffusers: `--option pipeline=CLASS --option model_path=FOLDER_OR_HUB_ID`."""
 
+    # Where weights and masks lie decides nothing: what is in them is on record, and held against the next run's.
     own_process = True
-    incidental = ("offload",)
+    incidental = ("offload", "model_path", "masks")
     thread_safe = True
     at_once = AT_ONCE
 
@@ -65,7 +66,7 @@ class Diffusion:
         flow_shift: float | None = None,
         seed: int = 0,
         masks: Path | None = None,
-        mask_is: str = "background",
+        mask_is: str | None = None,
         grey: bool = False,
     ) -> None:
         """Check the options; nothing is loaded.
@@ -85,13 +86,16 @@ class Diffusion:
             flow_shift: The scheduler's: for Wan 3 at 480 lines and 5 at 720.
             seed: Of the noise, the same for every sample, drawn on the CPU.
             masks: A folder of `ID.mp4`, `ID.png` or `ID/` with numbered images.
-            mask_is: What is white in them: the `background`, which may change, or the `subject`, which stays.
+            mask_is: What is white in them: the `background`, which may change (so if left out), or the `subject`, which
+                stays.
             grey: Whether the pipeline sees grey where it may paint, as VACE is meant to.
         """
         self._preset, self._fit = preset, _fit(preset)
         options = {"steps": steps, "guidance": guidance, "strength": strength, "negative_prompt": negative_prompt}
         _check_numbers(options | {"flow_shift": flow_shift, "seed": seed, "negative_prompt": None})
-        self._masks, self._grey, self._seed = _masks(preset, masks, mask_is), grey, seed
+        if masks is None:
+            _check_maskless(preset, {"grey": grey or None, "mask_is": mask_is})
+        self._masks, self._grey, self._seed = _masks(masks, mask_is or MASK_IS[0]), grey, seed
         self._options = {name: value for name, value in options.items() if value is not None}
         self._wanted = Wanted(
             pipeline=pipeline,
@@ -125,17 +129,17 @@ class Diffusion:
 
     def declared(self) -> dict[str, Any]:
         """Return what is declared of the model; a preset without weights of its own is called after those it is given."""
-        said = self._preset.declared
-        if "model_path" not in self._preset.options:
-            said = dataclasses.replace(
-                said, model=dataclasses.replace(said.model, name=self._wanted.weights.called[:100])
-            )
+        default, given = self._preset.options.get("model_path"), self._wanted.weights
+        said = given.declared(self._preset.declared, default)
+        if default is None and not given.is_of_hub:
+            said = dataclasses.replace(said, model=dataclasses.replace(said.model, name=given.called[:MOST_LETTERS]))
         if self._masks is not None:
             said = dataclasses.replace(said, inputs=dataclasses.replace(said.inputs, masks=True))
         width, height = self._fit.size or (None, None)
-        known = {"steps": self._effective("steps"), "guidance": self._effective("guidance"), "seed": self._seed}
+        known = {name: self._effective(name) for name in ("steps", "guidance")}
+        known |= {"seed": self._seed, "frames": self._fit.most, "fps": self._preset.output.fps}
         settings = dataclasses.replace(self._preset, declared=said)
-        return settings.declares(**known, width=width, height=height, fps=self._preset.output.fps)
+        return settings.declares(**known, width=width, height=height)
 
     # -- the model -----------------------------------------------------------------------------------------------------
 
@@ -170,7 +174,7 @@ class Diffusion:
         said |= {"size": f"{size[0]}x{size[1]}" if size else "the source's", "fps": fps or "source"}
         said["crf"] = self._preset.output.crf
         if self._masks is not None:
-            said["masks"] = {
+            said["mask_folder"] = {
                 "name": self._masks.folder.resolve().name,
                 "sha256": weights.fingerprint(self._masks.folder),
                 "white_is": "subject" if self._masks.of_subject else "background",
@@ -276,21 +280,22 @@ def _fit(preset: Preset) -> Fit:
         raise EditorError(f"{preset.name} does not say what of a clip it takes; a section [fit], even empty, does")
     if preset.details:
         raise EditorError(f"{preset.name} has a section [{preset.kind}]; this kind has its options in [options]")
-    size, multiple = preset.fit.size, preset.fit.multiple
-    if size is not None and (size[0] % multiple or size[1] % multiple):
-        near = "x".join(str(max(multiple, round(side / multiple) * multiple)) for side in size)
-        raise EditorError(
-            f"{preset.name} takes sides in multiples of {multiple}, not {size[0]}x{size[1]}; {near} is one"
-        )
     return preset.fit
 
 
-def _masks(preset: Preset, folder: Path | None, white: str) -> Masks | None:
+def _masks(folder: Path | None, white: str) -> Masks | None:
     if white not in MASK_IS:
         raise EditorError(f"option mask_is={white!r} is none; {suggestion(str(white), MASK_IS)}")
-    if folder is None and preset.needs.masks:
-        raise EditorError(f"{preset.name} needs masks of what may change; pass --option masks=FOLDER")
     return Masks(folder=folder, of_subject=white == "subject") if folder is not None else None
+
+
+def _check_maskless(preset: Preset, given: Mapping[str, object]) -> None:
+    """Refuse to do without masks where they are needed, or where an option says how to use them."""
+    if preset.needs.masks:
+        raise EditorError(f"{preset.name} needs masks of what may change; pass --option masks=FOLDER")
+    for name, value in given.items():
+        if value is not None:
+            raise EditorError(f"option {name} is of masks, and there are none; pass --option masks=FOLDER")
 
 
 def _check_numbers(numbers: Mapping[str, Any]) -> None:

@@ -9,13 +9,12 @@ The home is `~/.cache/sparkle-bench` unless told otherwise.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -104,14 +103,9 @@ class Ended:
         return f"{how}: {self.text or 'it printed nothing'}"
 
 
-def default_home() -> Path:
-    """Return where environments lie unless told otherwise."""
-    return Path.home() / ".cache" / "sparkle-bench"
-
-
 def place(name: str, home: Path | None = None) -> Path:
     """Return the folder of all that was made for a model."""
-    return (home or default_home()) / name
+    return (home or Path.home() / ".cache" / "sparkle-bench") / name
 
 
 def ready(name: str, home: Path | None = None) -> Ready | None:
@@ -157,7 +151,7 @@ def alone(name: str, home: Path | None = None) -> Iterator[Path]:
         StoreError: The folder cannot be made.
     """
     folder = place(name, home)
-    with contextlib.ExitStack() as stack:
+    with ExitStack() as stack:
         try:
             stack.enter_context(disk.held(folder / ".lock", wait=False))
         except disk.Busy as error:
@@ -215,8 +209,7 @@ def keep_model(folder: Path, model: Path) -> None:
 
 def interpreter(environment: Path) -> Path:
     """Return where an environment's interpreter is, or would be."""
-    windows = environment / "Scripts" / "python.exe"
-    return windows.absolute() if windows.exists() else (environment / "bin" / "python").absolute()
+    return (environment / "bin" / "python").absolute()
 
 
 def call(words: Sequence[str | Path], say: Say, *, cwd: Path | None = None) -> Ended:

@@ -24,7 +24,7 @@ class MemberLost(EditorError):
 
 
 class Fleet:
-    """Edits with several editors; each sample goes to the one with the most free places. Threads may share it."""
+    """Edits with several editors; each sample goes to the one that is the least busy. Threads may share it."""
 
     thread_safe = True
 
@@ -43,7 +43,8 @@ class Fleet:
         self._all = tuple(members)
         self._say = say
         self._members = list(members)
-        self._free = {id(member): _places(member) for member in members}
+        self._places = {id(member): _places(member) for member in members}
+        self._free = dict(self._places)
         self._changed = threading.Condition()
         self._closed = False
         if all(hasattr(member, "is_current") for member in members):
@@ -54,6 +55,11 @@ class Fleet:
         """Samples at once: all members' together."""
         with self._changed:
             return max(1, sum(_places(member) for member in self._members))
+
+    @property
+    def incidental(self) -> Sequence[str]:
+        """Names of options that change nothing of what comes out."""
+        return tuple(getattr(self._all[0], "incidental", ()))
 
     @property
     def hashes(self) -> Any:
@@ -118,7 +124,7 @@ class Fleet:
         return editors.is_current(self._first(), sample, edit)
 
     def edit(self, sample: Sample, out: Path) -> Effort | None:
-        """Edit a sample with whoever has the most free places; if that one is lost, with another.
+        """Edit a sample with whoever is the least busy; if that one is lost, with another.
 
         Raises:
             MemberLost: None is left.
@@ -149,10 +155,10 @@ class Fleet:
         return self._alive()[0]
 
     def _take(self) -> Editor:
-        """Wait for a free place, and take it."""
+        """Wait for a free place, and take it: an idle member's, if there is one, so that no GPU waits for work."""
         with self._changed:
             while not self._closed:
-                member = max(self._members, key=lambda m: self._free[id(m)])
+                member = max(self._members, key=lambda m: (self._free[id(m)] / self._places[id(m)], self._free[id(m)]))
                 if self._free[id(member)] > 0:
                     self._free[id(member)] -= 1
                     return member

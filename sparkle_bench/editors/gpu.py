@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import gc
 import re
-import subprocess
 from collections.abc import Callable
 from importlib import metadata
 from typing import Any, TypeVar
 
+from sparkle_bench import nvidia
 from sparkle_bench.editors.studio import Gauge
 from sparkle_bench.errors import EditorError, OutOfMemory
 
@@ -63,12 +63,8 @@ def facts(device: str) -> dict[str, Any]:
     if not device.startswith("cuda"):
         return {}
     found = {"gpu": torch.cuda.get_device_name(device), "cuda": torch.version.cuda or torch.version.hip}
-    try:
-        query = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
-        drivers = subprocess.run(query, capture_output=True, text=True, timeout=20, check=True).stdout.split()
-    except (OSError, subprocess.SubprocessError):
-        return found
-    return found | ({"driver": drivers[0]} if drivers else {})
+    drivers = nvidia.rows("--query-gpu=driver_version")
+    return found | ({"driver": drivers[0][0]} if drivers else {})
 
 
 def versions(*names: str) -> dict[str, str]:

@@ -7,6 +7,7 @@ with the instruction and none without. It is taken and recorded as ignored, so t
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,6 +37,7 @@ class Kiwi:
     """Kiwi-Edit and its kin, in a process and an environment of their own."""
 
     own_process = True
+    incidental = ("model_path",)
     thread_safe = True
     at_once = studio.AT_ONCE
 
@@ -137,7 +139,6 @@ class Kiwi:
         """Return the options as they are in effect, the weights, and the libraries' versions."""
         fit, output = self._fit, self._preset.output
         said: dict[str, Any] = {
-            "model": self._weights.called,
             "steps": self._steps,
             "seed": self._seed,
             "shift": self._shift,
@@ -151,7 +152,7 @@ class Kiwi:
             "crf": output.crf,
         }
         if self._pipeline is None or self._folder is None:
-            return said
+            return {"model": self._weights.called, **said}
         return said | {
             "device": self._device,
             "weights": self._record(self._folder),
@@ -163,7 +164,8 @@ class Kiwi:
         """Return what its makers declare, and how these edits are made."""
         width, height = self._fit.size or (None, None)
         notes = f"sigmas: {self._sigmas}; guidance {self._guidance:g} is ignored by the pipeline"
-        return self._preset.declares(
+        said = self._weights.declared(self._preset.declared, self._preset.options.get("model_path"))
+        return dataclasses.replace(self._preset, declared=said).declares(
             steps=self._steps,
             seed=self._seed,
             frames=self._fit.most,

@@ -170,6 +170,7 @@ def _of_preset(name: str, preset: Preset, place: Place) -> Listed:
     try:
         cls = registry.find(presets.KINDS[preset.kind], {}, group=editors.GROUP, what="model")
         options = [*(option for option in options_of(cls) if option.name != "preset"), *_own(preset)]
+        takes = _takes(preset)
     except EditorError as error:
         return dataclasses.replace(listed, broken=printable(error, limit=300))
     known = {option.name for option in options}
@@ -178,14 +179,25 @@ def _of_preset(name: str, preset: Preset, place: Place) -> Listed:
         if option.name in preset.options
         else option
         for option in options
+        if takes(option.name)
     ]
     made = readiness.WEIGHTS if weights else None
+    common = [option for option in _common(preset) if takes(option.name)]
     give = [option.name for option in chosen if option.required and option.name != made]
     if preset.needs.masks and "masks" in known and "masks" not in (*preset.options, *give):
         give.append("masks")
-    if any(lack.what == readiness.NO_CHECKOUT for lack in lacks):
-        give.append(readiness.CHECKOUT)
-    return dataclasses.replace(listed, options=(*chosen, *_common(preset)), give=tuple(give))
+    named = {readiness.NO_CHECKOUT: readiness.CHECKOUT, readiness.NO_PYTHON: readiness.PYTHON}
+    give += [named[lack.what] for lack in lacks if lack.what in named]
+    return dataclasses.replace(listed, options=(*chosen, *common), give=tuple(give))
+
+
+def _takes(preset: Preset) -> Callable[[str], bool]:
+    """Return what tells whether an option can change anything: of a program, only those that its command has a place for."""
+    if preset.kind != "program":
+        return lambda name: True
+    from sparkle_bench.editors.program import spec
+
+    return spec.read(preset).takes
 
 
 def _own(preset: Preset) -> list[Option]:
@@ -208,7 +220,8 @@ def _own(preset: Preset) -> list[Option]:
 def _common(preset: Preset) -> list[Option]:
     fit, output = preset.fit, preset.output
     size = f"{fit.size[0]}x{fit.size[1]}" if fit and fit.size else None
-    standing = {"frames": fit.most if fit else None, "size": size, "fps": output.fps or "source", "crf": output.crf}
+    fps = output.fps or (None if output.aligned is False else "source")  # of its own, if frames do not correspond
+    standing = {"frames": fit.most if fit else None, "size": size, "fps": fps, "crf": output.crf}
     return [
         Option(name=name, default=preset.options.get(name, standing[name]), meaning=meaning)
         for name, meaning in COMMON.items()
@@ -296,7 +309,8 @@ def frames(preset: Preset | None) -> str:
 def rate(output: Output) -> str:
     """Return the frames per second of a model's edits; a star if its frames are not the source's, a mark if it may be so."""
     sign = {True: "", False: "*", None: "?"}[output.aligned]
-    return (f"{output.fps:g}" if output.fps else "source") + sign
+    own = "own" if output.aligned is False else "source"
+    return (f"{output.fps:g}" if output.fps else own) + sign
 
 
 def to_data(listed: Listed) -> dict[str, Any]:
@@ -308,7 +322,7 @@ def to_data(listed: Listed) -> dict[str, Any]:
         "kind": listed.kind,
         "about": listed.about,
         "ready": listed.ready,
-        "missing": [readiness.to_data(lack) for lack in listed.lacks],
+        "missing": [dataclasses.asdict(lack) for lack in listed.lacks],
         "give": list(listed.give),
         "broken": listed.broken,
         "weights": listed.weights,

@@ -30,6 +30,7 @@ MOST_COLOUR = 64
 """How far apart red, green and blue of a black and white pixel are; a video's compression moves them a little."""
 NOISE = 16
 """How bright black may be in a video."""
+RATE_TOLERANCE = 0.01
 _NUMBER = re.compile(r"\d+")
 
 
@@ -40,10 +41,17 @@ class Masks:
     Attributes:
         folder: Where they are.
         of_subject: Whether white is the subject, which stays, and not the background, which may change.
+
+    Raises:
+        EditorError: There is no such folder.
     """
 
     folder: Path
     of_subject: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.folder.is_dir():
+            raise EditorError(f"there is no folder {self.folder.name} of masks")
 
     def find(self, sample_id: str) -> Path | None:
         """Return a sample's mask, or None."""
@@ -54,10 +62,8 @@ class Masks:
         """Refuse a folder that is of no use.
 
         Raises:
-            EditorError: There is none, or it has a mask of none of the samples.
+            EditorError: It has a mask of none of the samples.
         """
-        if not self.folder.is_dir():
-            raise EditorError(f"there is no folder {self.folder.name} of masks")
         if samples and not any(self.find(sample.id) for sample in samples):
             raise EditorError(
                 f"the folder {self.folder.name} has no mask of any sample; expected {samples[0].id}.mp4, "
@@ -113,7 +119,10 @@ def _pictures(place: Path, clip: Clip) -> list[NDArray[np.uint8]]:
     from sparkle_bench import video
     from sparkle_bench.video.frames import frames
 
-    _check_count(video.probe(place).frames, clip)
+    facts = video.probe(place)
+    _check_count(facts.frames, clip)
+    if facts.frames != clip.total and abs(facts.fps - clip.fps) > RATE_TOLERANCE * clip.fps:
+        raise EditorError(f"it has {facts.fps:.4g} frames a second; the source has {clip.fps:.4g}")
     return list(itertools.islice(frames(place), wanted))
 
 
@@ -140,13 +149,16 @@ def _image(path: Path) -> NDArray[np.uint8]:
         if may_be_clear and np.asarray(image.convert("RGBA"))[..., 3].min() < 255:
             raise EditorError(f"{path.name} is transparent in part; a mask is black and white")
         if image.mode.startswith("I"):  # Pillow would cut 16 bits off at 255
+            brightest = int(np.asarray(image).max())
+            if 0 < brightest < WHITE << 8:
+                raise EditorError(f"{path.name} has 16 bits and its brightest pixel is {brightest}; white is 65535")
             return np.repeat((np.asarray(image) >> 8).astype(np.uint8)[..., None], 3, axis=2)
         return np.asarray(image.convert("RGB"))
 
 
 def _check_count(count: int, clip: Clip) -> None:
-    """Refuse a mask of too few frames, or of more than its clip has, which is one of another rate."""
-    if not len(clip.pictures) <= count <= clip.total:
+    """Refuse a mask of any other number of frames, which is another clip's, or of another rate."""
+    if count not in (len(clip.pictures), clip.total):
         raise EditorError(
             f"it has {count} frames; the source has {clip.total}, of which the model takes {len(clip.pictures)}"
         )

@@ -119,7 +119,7 @@ def _check_libraries() -> None:
     absent = [name for name in LIBRARIES if importlib.util.find_spec(name) is None]
     if absent:
         raise EditorError(
-            f"{', '.join(absent)} cannot be imported here; pip install 'sparkle-bench[editors]' ftfy, or name the "
+            f"{', '.join(absent)} cannot be imported here; pip install 'sparkle-bench[editors]', or name the "
             "interpreter of an environment that has them"
         )
 

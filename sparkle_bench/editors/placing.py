@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from sparkle_bench import editors
+from sparkle_bench import editors, registry
 from sparkle_bench.editors import Editor, Recipe
 from sparkle_bench.editors import preset as presets
 from sparkle_bench.editors.fleet import Fleet
@@ -78,32 +78,82 @@ def placed(recipe: Recipe, where: Where, *, say: Callable[[str], object] = lambd
     Args:
         recipe: The model.
         where: Where it runs.
-        say: Told in one line of a worker that is started again or lost.
+        say: Told in one line of a model that begins to load, and of a worker that is started again or lost.
 
     Raises:
         EditorError: The name or an option is unknown, or the model cannot run there.
     """
     if where.executor == "ray":
-        from sparkle_bench.editors import on_ray
-
-        if getattr(editors.build(recipe), "keys", ()):
-            raise EditorError(f"{recipe.name} runs at its host; --executor ray is for models that run on the cluster")
-        return _together(on_ray.actors(recipe, where), say)  # each machine has its own environments
+        return _on_ray(recipe, where, say)
     planned = plan(recipe, where)
     light = editors.build(planned.recipe)
-    own_process = bool(getattr(light, "own_process", False))
-    if getattr(light, "keys", ()) and (where.gpus or where.python):
-        raise EditorError(f"{recipe.name} runs at its host; --gpus and --python are for models that run here")
-    if where.python is not None and shutil.which(where.python) is None:
-        raise EditorError(f"--python {where.python}: there is no such program")
-    if where.python is not None and not own_process:
-        raise EditorError(
-            f"{recipe.name} runs in the harness itself; --python is for models with their own environment"
-        )
-    if not (own_process or where.gpus):
+    _check(recipe.name, light, where)
+    if not (_own_process(light) or where.gpus):
         return light
     launch = Launch(python=planned.python, timeout=where.timeout, load_timeout=where.load_timeout, say=say)
-    return _together([Process(planned.recipe, light, replace(launch, gpu=gpu)) for gpu in where.gpus or (None,)], say)
+    return _together(
+        [Process(_on(gpu, planned.recipe, light), light, replace(launch, gpu=gpu)) for gpu in where.gpus or (None,)],
+        say,
+    )
+
+
+def _on_ray(recipe: Recipe, where: Where, say: Callable[[str], object]) -> Editor:
+    """Return the editor on a cluster, where each machine has its own environments."""
+    from sparkle_bench.editors import on_ray
+
+    light = editors.build(recipe)
+    if getattr(light, "keys", ()):
+        raise EditorError(f"{recipe.name} runs at its host; --executor ray is for models that run on the cluster")
+    if not _own_process(light):
+        _check_limits(recipe.name, where)
+    return _together(on_ray.actors(recipe, where, say=say), say)
+
+
+def _own_process(light: Editor) -> bool:
+    return bool(getattr(light, "own_process", False))
+
+
+def _check(name: str, light: Editor, where: Where) -> None:
+    """Refuse what a model cannot do, or this machine."""
+    if getattr(light, "keys", ()) and (where.gpus or where.python):
+        raise EditorError(f"{name} runs at its host; --gpus and --python are for models that run here")
+    if where.python is not None and shutil.which(where.python) is None:
+        raise EditorError(f"--python {where.python}: there is no such program")
+    if where.python is not None and not _own_process(light):
+        raise EditorError(f"{name} runs in the harness itself; --python is for models with their own environment")
+    if not (_own_process(light) or where.gpus):
+        _check_limits(name, where)
+    _check_gpus(where.gpus)
+
+
+def _check_limits(name: str, where: Where) -> None:
+    """Refuse time limits that nobody would hold a model to."""
+    limits = {"--edit-timeout": where.timeout != SECONDS, "--load-timeout": where.load_timeout != LOAD_SECONDS}
+    for option, is_given in limits.items():
+        if is_given:
+            raise EditorError(f"{name} runs in the harness itself; {option} is for models in a worker process")
+
+
+def _check_gpus(names: Sequence[str]) -> None:
+    """Refuse GPUs that are not there: CUDA hides them without a word, and the model would be run on the CPU."""
+    numbers = [int(name) for name in names if name.isdigit()]
+    if not numbers:
+        return
+    from sparkle_bench.editors import readiness
+
+    count = len(readiness.gpus() or ())
+    for number in numbers:
+        if count and number >= count:
+            known = "GPU 0 alone" if count == 1 else f"0 to {count - 1}"
+            raise EditorError(f"there is no GPU {number} here; nvidia-smi counts {known}")
+
+
+def _on(gpu: str | None, recipe: Recipe, light: Editor) -> Recipe:
+    """Return a preset's recipe with the GPU asked for, where it would else make do with the CPU if it sees none."""
+    if gpu is None or recipe.preset is None or "device" not in registry.accepted_options(type(light)):
+        return recipe
+    chosen = {**presets.from_data(*recipe.preset).options, **recipe.options}
+    return recipe if "device" in chosen else replace(recipe, options={**recipe.options, "device": "cuda"})
 
 
 def _together(members: Sequence[Editor], say: Callable[[str], object]) -> Editor:

@@ -30,6 +30,7 @@ KINDS: Mapping[str, str] = {
 }
 """Which class runs a kind of preset. It is built with `preset=` and the options as keywords."""
 MOST_BYTES = 64 * 1024
+MIN_FPS, MAX_FPS, MOST_CRF = 0.1, 1000.0, 51
 SOURCE, UNKNOWN = "source", "unknown"
 """Words for what TOML has no value for: `fps = "source"`, `aligned = "unknown"`."""
 SECTIONS = ("kind", "about", "declared", "needs", "fit", "output", "options")
@@ -47,7 +48,7 @@ class Needs:
         libraries: Python modules that can be imported where the model runs.
         environment: Requirements of its own environment, for `pip`; empty if it runs in any that has the libraries.
         checkout: The project whose code the user needs a checkout of; None if none.
-        masks: Whether it needs masks of the subject.
+        masks: Whether it needs masks of what may change.
     """
 
     gpu_gb: float | None = None
@@ -71,6 +72,12 @@ class Output:
     fps: float | None = None
     crf: int = 18
     aligned: bool | None = True
+
+    def __post_init__(self) -> None:
+        if not (self.fps is None or MIN_FPS <= self.fps <= MAX_FPS):
+            raise VideoError(f"an edit cannot be written at {self.fps:g} frames per second")
+        if not 0 <= self.crf <= MOST_CRF:
+            raise VideoError(f"crf {self.crf} is none; it is a whole number from 0 to {MOST_CRF}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from sparkle_bench import nvidia
 from sparkle_bench.errors import EditorError, one_line
 
 MARK = "SPARKLE_BENCH_CALL"
@@ -30,7 +31,6 @@ KEPT_BYTES = 64 * 1024
 LAST_WORDS = 600
 GPU_SECONDS = 1.0
 """Between two looks at the GPU."""
-_GPU_QUERY = ("nvidia-smi", "--query-compute-apps=pid,used_memory", "--format=csv,noheader,nounits")
 _PROC = Path("/proc")
 _CAUSE = re.compile(r"^(?:\[[^\]]*\]:? ?)*((?:\w+\.)*\w*(?:Error|Exception): .*)$", re.MULTILINE)
 _LAUNCHERS = ("ChildFailedError", "CalledProcessError")
@@ -200,7 +200,7 @@ def family(mark: str) -> list[int]:
 def _gpu(mark: str) -> Iterator[list[int | None]]:
     """Measure the GPU memory of a program in the meantime; the one item of the list is its peak so far."""
     peak: list[int | None] = [None]
-    if shutil.which(_GPU_QUERY[0]) is None:
+    if shutil.which(nvidia.PROGRAM) is None:
         yield peak
         return
     over = threading.Event()
@@ -220,14 +220,9 @@ def _gpu(mark: str) -> Iterator[list[int | None]]:
 
 def _gpu_memory(pids: Sequence[int]) -> int | None:
     """Return the bytes of GPU memory that processes hold; None if the driver knows none of them, as in a container."""
-    try:
-        done = subprocess.run(_GPU_QUERY, capture_output=True, text=True, timeout=20, check=True)
-    except (OSError, subprocess.SubprocessError):
-        return None
-    rows = [[cell.strip() for cell in line.split(",")] for line in done.stdout.splitlines()]
     used = [
         int(row[1]) << 20
-        for row in rows
+        for row in nvidia.rows("--query-compute-apps=pid,used_memory") or ()
         if len(row) == 2 and row[0].isdigit() and row[1].isdigit() and int(row[0]) in pids
     ]
     return sum(used) if used else None

@@ -7,34 +7,24 @@ from __future__ import annotations
 
 import importlib.util
 import inspect
-import operator
-import re
 import shutil
-import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
-from sparkle_bench import registry
+from packaging.requirements import InvalidRequirement, Requirement
+
+from sparkle_bench import nvidia, registry
 from sparkle_bench.editors import environments
 from sparkle_bench.editors import preset as presets
 from sparkle_bench.editors.environments import Ready
 from sparkle_bench.editors.preset import Preset
 from sparkle_bench.errors import EditorError, listed
 
-QUERY = ("nvidia-smi", "--query-gpu=memory.total", "--format=csv,noheader,nounits")
-SECONDS = 10.0
-"""A cold `nvidia-smi` on a machine with eight GPUs takes several seconds."""
-NOT_SET_UP, NO_CHECKOUT = "not set up", "no checkout"
-_REQUIREMENT = re.compile(r"([A-Za-z0-9._-]+?)\s*(?:\[[\w, -]*\])?\s*((?:(?:==|>=|<=|~=|!=|>|<)\s*[\w.*+]+\s*,?\s*)*)")
-_BOUND = re.compile(r"(==|>=|<=|~=|!=|>|<)\s*([\w.*+]+)")
-_COMPARED = {
-    "==": operator.eq, "!=": operator.ne, ">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt,
-}  # fmt: skip
+NOT_SET_UP, NO_CHECKOUT, NO_PYTHON = "not set up", "no checkout", "no interpreter"
 AMD_DRIVER = Path("/dev/kfd")
-WEIGHTS, CHECKOUT = "model_path", "checkout"
+WEIGHTS, CHECKOUT, PYTHON = "model_path", "checkout", "python"
 """The options of every kind that loads weights (from a folder, or by an id of the Hugging Face Hub) or runs others' code."""
 
 
@@ -66,24 +56,12 @@ class Lack:
     cure: str
 
 
-def missing(model: Preset | str, place: Place) -> tuple[str, ...]:
-    """Return in a few words each what a preset, or the one of that name, lacks here; empty if it is ready.
-
-    Raises:
-        EditorError: There is no such preset, or its file describes no model.
-    """
-    found = presets.find(model) if isinstance(model, str) else model
-    if found is None:
-        raise EditorError(f"no preset called {model!r}; known: {', '.join(presets.names())}")
-    return tuple(lack.what for lack in lacks(found, place))
-
-
 def lacks(preset: Preset, place: Place) -> tuple[Lack, ...]:
     """Return what a preset lacks here, what costs most to get last."""
     software = _software(preset, place)
     made = any(lack.what == NOT_SET_UP for lack in software)  # and then `setup` makes the weights too, or tells how
-    rest = _checkout(preset) if made else [*_checkout(preset), *_weights(preset, place)]
-    return (*_key(preset, place), *software, *rest, *_gpu(preset, place))
+    rest = [] if made else _weights(preset, place)
+    return (*_key(preset, place), *software, *_project(preset), *rest, *_gpu(preset, place))
 
 
 def _key(preset: Preset, place: Place) -> list[Lack]:
@@ -118,32 +96,11 @@ def set_up(preset: Preset, place: Place) -> Ready | None:
 
 def holds(requirement: str) -> bool:
     """Whether this environment meets a requirement such as `diffusers>=0.36,<1`; any that cannot be told is not met."""
-    found = _REQUIREMENT.fullmatch(requirement)
-    if found is None:
-        return False
     try:
-        here = _numbers(metadata.version(found[1]))
-    except metadata.PackageNotFoundError:
+        wanted = Requirement(requirement)
+        return not wanted.url and wanted.specifier.contains(metadata.version(wanted.name), prereleases=True)
+    except (InvalidRequirement, metadata.PackageNotFoundError):
         return False
-    return all(_meets(here, sign, version) for sign, version in _BOUND.findall(found[2]))
-
-
-def _meets(here: tuple[int, ...], sign: str, version: str) -> bool:
-    if version.endswith(".*"):
-        bound = _numbers(version.removesuffix(".*"))
-        return (here[: len(bound)] == bound) == (sign == "==")
-    bound = _numbers(version)
-    long = max(len(here), len(bound))
-    ours, theirs = (numbers + (0,) * (long - len(numbers)) for numbers in (here, bound))
-    if sign == "~=":
-        return ours >= theirs and here[: len(bound) - 1] == bound[:-1]
-    return bool(_COMPARED[sign](ours, theirs))
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    """Return the release's numbers; what follows them (`+cpu`, `rc1`) is no matter here."""
-    found = re.match(r"\d+(\.\d+)*", version)
-    return tuple(int(part) for part in found[0].split(".")) if found else ()
 
 
 def _is_here(library: str) -> bool:
@@ -153,14 +110,43 @@ def _is_here(library: str) -> bool:
         return False
 
 
-def _checkout(preset: Preset) -> list[Lack]:
-    """A program's code must be there when it runs; that of other models is wanted by `setup` alone, which asks for it."""
-    project, given = preset.needs.checkout, preset.options.get(CHECKOUT)
-    if project is None or CHECKOUT not in _options(preset):
-        return []
-    if given is not None and Path(str(given)).expanduser().is_dir():
-        return []
-    return [Lack(what=NO_CHECKOUT, cure=f"git clone {project}, and pass --option {CHECKOUT}=FOLDER")]
+def of_project(preset: Preset) -> tuple[str, ...]:
+    """Return what a program is run with, `checkout` and `python` or one of them; nothing for other kinds.
+
+    The code of other models is wanted by `setup` alone, which asks for it.
+    """
+    if preset.kind != "program":
+        return ()
+    from sparkle_bench.editors.program import spec
+
+    try:
+        found = spec.read(preset)
+    except EditorError:  # told elsewhere
+        return ()
+    uses = {CHECKOUT: CHECKOUT in found.used or bool(found.checkout_has), PYTHON: PYTHON in found.used}
+    return tuple(name for name, is_used in uses.items() if is_used)
+
+
+def _project(preset: Preset) -> list[Lack]:
+    """A program's code must be there when it runs, and the interpreter of its environment, which may be in its folder."""
+    wanted, given = of_project(preset), preset.options.get(CHECKOUT)
+    place = None if given is None else Path(str(given)).expanduser()
+    if CHECKOUT in wanted and (place is None or not place.is_dir()):
+        get = f"git clone {preset.needs.checkout}, and pass" if preset.needs.checkout else "pass"
+        folder = "FOLDER" if preset.needs.checkout else "FOLDER, that of its project"
+        return [Lack(what=NO_CHECKOUT, cure=f"{get} --option {CHECKOUT}={folder}")]
+    if PYTHON in wanted and not _is_interpreted(preset, place):
+        return [Lack(what=NO_PYTHON, cure=f"pass --option {PYTHON}=PATH, the interpreter of its project's environment")]
+    return []
+
+
+def _is_interpreted(preset: Preset, place: Path | None) -> bool:
+    from sparkle_bench.editors.process import is_program
+    from sparkle_bench.editors.program.given import INTERPRETERS
+
+    if PYTHON in preset.options:
+        return is_program(str(Path(str(preset.options[PYTHON])).expanduser().absolute()))
+    return place is not None and any((place / name).is_file() for name in INTERPRETERS)
 
 
 def _weights(preset: Preset, place: Place) -> list[Lack]:
@@ -214,18 +200,9 @@ def _gpu(preset: Preset, place: Place) -> list[Lack]:
     ]
 
 
-def gpus(seconds: float = SECONDS) -> tuple[float, ...] | None:
+def gpus(seconds: float = nvidia.SECONDS) -> tuple[float, ...] | None:
     """Ask `nvidia-smi` for the memory of each GPU, in GB; empty if there is none, None if that cannot be told."""
-    if shutil.which(QUERY[0]) is None:
+    if shutil.which(nvidia.PROGRAM) is None:
         return None if AMD_DRIVER.exists() else ()
-    try:
-        done = subprocess.run(QUERY, capture_output=True, text=True, timeout=seconds, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    sizes = [line.strip() for line in done.stdout.splitlines()]
-    return tuple(int(size) * 2**20 / 1e9 for size in sizes if size.isdigit())
-
-
-def to_data(lack: Lack) -> Mapping[str, Any]:
-    """Return a lack as JSON data."""
-    return {"what": lack.what, "cure": lack.cure}
+    rows = nvidia.rows("--query-gpu=memory.total", seconds=seconds)
+    return None if rows is None else tuple(int(row[0]) * 2**20 / 1e9 for row in rows if row[0].isdigit())

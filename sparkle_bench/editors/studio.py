@@ -147,6 +147,10 @@ def _check(made: Sequence[NDArray[np.uint8]], clip: Clip) -> None:
             f"the model was given {len(clip.pictures)} frames and made {len(made)}; none is left out or invented"
         )
     for picture in made:
+        form: tuple[int, ...] = tuple(getattr(picture, "shape", ()))
+        kind = getattr(picture, "dtype", type(picture).__name__)
+        if str(kind) != "uint8" or len(form) != 3 or form[2] != 3:
+            raise EditorError(f"the model made pictures of dtype {kind} and shape {form}, not H×W×3 of uint8")
         if (picture.shape[1], picture.shape[0]) != clip.size:
             raise EditorError(
                 f"the model was given {clip.size[0]}x{clip.size[1]} and made {picture.shape[1]}x{picture.shape[0]}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import re
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from sparkle_bench.errors import EditorError, one_line
+from sparkle_bench.submission import card
 
 INDEX = "model_index.json"
 """What a pipeline's folder holds: its class, and the library and class of each of its parts."""
@@ -20,7 +22,9 @@ COVERS = (
     f"{PIECE >> 10} KiB, evenly spaced from the first to the last byte, of those that are larger"
 )
 """What a fingerprint is made of: all of 30 GB would take minutes to read before every run."""
-_HUB = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
+MOST_LETTERS = 100
+"""Of a declared name."""
+_HUB = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+", re.ASCII)
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
@@ -45,9 +49,31 @@ class Weights:
     @property
     def called(self) -> str:
         """What they are called on record: the Hub's id, or a folder's name, never its path."""
-        if self.folder is None and _HUB.fullmatch(self.place):
+        if self.is_of_hub:
             return self.place
         return Path(self.place).expanduser().resolve().name
+
+    @property
+    def is_of_hub(self) -> bool:
+        """Whether they are an id on the Hub."""
+        return self.folder is None and _HUB.fullmatch(self.place) is not None
+
+    def declared(self, said: card.Card, default: str | None) -> card.Card:
+        """Return what is declared of a model with these weights.
+
+        Args:
+            said: What is declared of it with the weights that it usually has.
+            default: Which these are.
+
+        Returns:
+            Of another model on the Hub its id alone, for nothing that was said need be true of it. A folder may hold the
+            usual weights; nobody can tell.
+        """
+        if not self.is_of_hub or self.place == default:
+            return said
+        link = f"https://huggingface.co/{self.place}"
+        model = card.Model(name=self.called[:MOST_LETTERS], link=link if len(self.place) <= MOST_LETTERS else None)
+        return dataclasses.replace(said, model=model, training=card.Training())
 
     def check(self) -> None:
         """Refuse what is neither a pipeline's folder nor an id.

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-QUERY = ("--query-gpu=index,uuid,memory.total,memory.free", "--format=csv,noheader,nounits")
-SECONDS = 20.0
-"""A cold `nvidia-smi` on a machine with eight GPUs takes several seconds."""
+from sparkle_bench import nvidia
+
 UTILIZATION = 0.9
 """The share of a GPU that vLLM takes unless it is told otherwise."""
 AMD_DRIVER = Path("/dev/kfd")
@@ -43,7 +41,7 @@ class Gpus:
 
 def seen(environment: Mapping[str, str]) -> Gpus:
     """Return the GPUs that a process with this environment may use (`PATH`, `CUDA_VISIBLE_DEVICES`)."""
-    program = shutil.which("nvidia-smi", path=environment.get("PATH"))
+    program = shutil.which(nvidia.PROGRAM, path=environment.get("PATH"))
     listed = _query(program) if program else []
     allowed = environment.get("CUDA_VISIBLE_DEVICES")
     if allowed is not None:
@@ -54,12 +52,7 @@ def seen(environment: Mapping[str, str]) -> Gpus:
 
 
 def _query(program: str) -> list[list[str]]:
-    try:
-        done = subprocess.run([program, *QUERY], capture_output=True, text=True, timeout=SECONDS, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return []
-    rows = [[part.strip() for part in line.split(",")] for line in done.stdout.splitlines()]
-    # Where a figure cannot be had, nvidia-smi says `[N/A]`.
+    rows = nvidia.rows("--query-gpu=index,uuid,memory.total,memory.free", program=program) or ()
     return [row for row in rows if len(row) == 4 and row[0].isdigit() and row[2].isdigit() and row[3].isdigit()]
 
 

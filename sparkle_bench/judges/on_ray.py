@@ -179,6 +179,19 @@ class Station:
         return True
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Post:
+    """An actor that was asked for.
+
+    Attributes:
+        actor: Its handle.
+        here: Its answer to which machine it is on; there is none before it has got its GPUs.
+    """
+
+    actor: Any
+    here: Any
+
+
 @contextmanager
 def servers(wanted: Wanted, on_wait: Callable[[float, str], None]) -> Iterator[Servers]:
     """Start a server on every group of GPUs of the cluster, wait until they answer, and end them afterwards.
@@ -195,7 +208,7 @@ def servers(wanted: Wanted, on_wait: Callable[[float, str], None]) -> Iterator[S
     except MachineError as error:
         raise JudgeUnavailable(str(error)) from error
     key = secrets.token_urlsafe(24)
-    posts: list[Any] = []
+    posts: list[_Post] = []
     try:
         posts = _hired(cluster, wanted, key)
         yield _answering(cluster, wanted, key, _started(cluster, posts, on_wait))
@@ -203,7 +216,7 @@ def servers(wanted: Wanted, on_wait: Callable[[float, str], None]) -> Iterator[S
         _end(cluster, posts)
 
 
-def _hired(cluster: Cluster, wanted: Wanted, key: str) -> list[Any]:
+def _hired(cluster: Cluster, wanted: Wanted, key: str) -> list[_Post]:
     """Return actors for as many servers as the cluster can hold; one a machine where it has no GPU at all."""
     groups = sum(int(node["Resources"].get("GPU", 0)) // wanted.gpus for node in cluster.nodes)
     options: list[dict[str, Any]] = [{"num_gpus": wanted.gpus, "scheduling_strategy": "SPREAD"}] * groups
@@ -216,29 +229,39 @@ def _hired(cluster: Cluster, wanted: Wanted, key: str) -> list[Any]:
             "pass --serve-option tensor-parallel-size=…"
         )
     station = cluster.ray.remote(Station)
-    return [station.options(max_restarts=0, max_concurrency=4, **terms).remote(wanted, key) for terms in options]
+    hired = [station.options(max_restarts=0, max_concurrency=4, **terms).remote(wanted, key) for terms in options]
+    return [_Post(actor=actor, here=actor.here.remote()) for actor in hired]
 
 
 def _started(
-    cluster: Cluster, posts: list[Any], on_wait: Callable[[float, str], None]
+    cluster: Cluster, posts: list[_Post], on_wait: Callable[[float, str], None]
 ) -> list[tuple[Any, dict[str, Any]]]:
-    """Return every actor with its server's answer."""
+    """Return every actor with its server's answer. One that gets no GPUs is ended: it would start when nobody asks."""
     ray, begun = cluster.ray, time.monotonic()
-    asked = {post.start.remote(): post for post in posts}
+    asked = {post.actor.start.remote(): post for post in posts}
     waiting, answers = list(asked), list[tuple[Any, dict[str, Any]]]()
-    here = {post: post.here.remote() for post in posts}
     while waiting:
         done, waiting = ray.wait(waiting, num_returns=len(waiting), timeout=SAY_SECONDS)
-        answers += [(asked[each], _got(ray, each)) for each in done]
+        answers += [(asked[each].actor, _got(ray, each)) for each in done]
         seconds = time.monotonic() - begun
-        if waiting and seconds > PLACE_SECONDS:
-            placed, _ = ray.wait([here[asked[each]] for each in waiting], num_returns=len(waiting), timeout=0)
-            late = [each for each in waiting if here[asked[each]] not in placed]
-            answers += [(asked[each], {"error": "its GPUs are not free"}) for each in late]
-            waiting = [each for each in waiting if each not in late]
+        placed = _placed(cluster, [asked[each] for each in waiting])
+        if seconds > PLACE_SECONDS:
+            for each in [each for each in waiting if asked[each] not in placed]:
+                waiting.remove(each)
+                answers.append((asked[each].actor, {"error": "its GPUs are not free"}))
+                ray.kill(asked[each].actor)
         if waiting:
-            on_wait(seconds, _got(ray, asked[waiting[0]].line.remote(), timeout=ANSWER_SECONDS, default=""))
+            line = _got(ray, placed[0].actor.line.remote(), timeout=ANSWER_SECONDS, default="") if placed else ""
+            on_wait(seconds, line)
     return answers
+
+
+def _placed(cluster: Cluster, posts: list[_Post]) -> list[_Post]:
+    """Return those that have their GPUs."""
+    if not posts:
+        return []
+    here, _ = cluster.ray.wait([post.here for post in posts], num_returns=len(posts), timeout=0)
+    return [post for post in posts if post.here in here]
 
 
 def _got(ray: Any, answer: Any, *, timeout: float | None = None, default: Any = None) -> Any:
@@ -275,12 +298,13 @@ def _answering(cluster: Cluster, wanted: Wanted, key: str, answers: list[tuple[A
     )
 
 
-def _end(cluster: Cluster, posts: list[Any]) -> None:
-    """End the servers in order, and leave the cluster."""
+def _end(cluster: Cluster, posts: list[_Post]) -> None:
+    """End the servers in order, and leave the cluster. One without its GPUs has no server, and cannot answer."""
     ray = cluster.ray
     with suppress(Exception):  # whatever Ray has to say, the judging is over
-        ray.wait([post.close.remote() for post in posts], num_returns=len(posts), timeout=CLOSE_SECONDS)
+        asked = [post.actor.close.remote() for post in _placed(cluster, posts)]
+        ray.wait(asked, num_returns=len(asked), timeout=CLOSE_SECONDS)
     for post in posts:
         with suppress(Exception):
-            ray.kill(post)
+            ray.kill(post.actor)
     cluster.leave()

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 SCORES, FLAGS = "scores.csv", "flags.csv"
 DERIVED = (SCORES, FLAGS)
 """What is derived from one judge's verdicts on a result, and kept beside them."""
+MOST_MACHINES = 10_000
 FLAG_COLUMNS = ("sample_id", "repeat", "name", "why")
 
 
@@ -68,18 +69,40 @@ class Entry:
     @property
     def machine(self) -> str:
         """What the edits were made on, as `run.json` has it: its GPUs, or its processors; empty if that is not known."""
-        known = self.run.get("hardware")
-        seen = known if isinstance(known, Mapping) else {}
-        gpus, cpus = seen.get("gpus"), seen.get("cpus")
-        if isinstance(gpus, list) and gpus:
-            counts = Counter(printable(name, limit=60) for name in gpus)
+        seen = _hardware(self.run)
+        counts = Counter(printable(name, limit=60) for hardware in seen for name in _gpus(hardware))
+        if counts:
             return listed([name if count == 1 else f"{count} x {name}" for name, count in counts.items()])
-        return f"{cpus} CPUs" if isinstance(cpus, int) else ""
+        cpus = [hardware.get("cpus") for hardware in seen]
+        return f"{cpus[0]} CPUs" if cpus and isinstance(cpus[0], int) else ""
 
     @property
     def version(self) -> str:
         """The version of the benchmark that it was made on."""
         return str(self.run["benchmark"]["digest"])
+
+
+def _hardware(run: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return what the runs of a result were made on: the first's, others', and the machines of a cluster, each once."""
+    also = run.get("also")
+    found: list[Mapping[str, Any]] = []
+    for part in [run, *(also if isinstance(also, list) else [])]:
+        known = part.get("hardware") if isinstance(part, Mapping) else None
+        if isinstance(known, Mapping):
+            machines = known.get("machines")
+            found += [m for m in machines if isinstance(m, Mapping)] if isinstance(machines, list) else [known]
+    return [hardware for place, hardware in enumerate(found) if hardware not in found[:place]]
+
+
+def _gpus(hardware: Mapping[str, Any]) -> list[object]:
+    """Return the names of the GPUs that were used, as often as there are of them."""
+    gpus, used, count = hardware.get("gpus"), hardware.get("used"), hardware.get("count", 1)
+    if not isinstance(gpus, list):
+        return []
+    if isinstance(used, list):  # those that are named otherwise than by number count as the first
+        places = [int(name) if str(name).isdigit() else 0 for name in used]
+        gpus = [gpus[place] for place in places if place < len(gpus)]
+    return gpus * (count if isinstance(count, int) and 0 < count <= MOST_MACHINES else 1)
 
 
 def read_entry(results: Store, model: str, judge_key: str) -> Entry:

@@ -9,7 +9,8 @@ from sparkle_bench.run.editing import edit
 from sparkle_bench.run.judging import BREAKER, PASSES, judge, lacking
 from sparkle_bench.run.measuring import measure
 from sparkle_bench.run.spending import Price, Purse, usage
-from sparkle_bench.run.work import Made, Work, start
+from sparkle_bench.run.starting import start
+from sparkle_bench.run.work import Made, Work
 
 __all__ = [
     "BREAKER",

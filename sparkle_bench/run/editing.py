@@ -8,7 +8,7 @@ import math
 import os
 import re
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from sparkle_bench import discretion, editors, video
@@ -29,13 +29,22 @@ from sparkle_bench.run.work import Work
 from sparkle_bench.workers import stream
 
 
-def edit(work: Work, editor: Editor, *, allow_failures: bool = True, loaded: bool = False) -> None:
+def edit(
+    work: Work,
+    editor: Editor,
+    *,
+    begin: Callable[[], object] = lambda: None,
+    allow_failures: bool = True,
+    loaded: bool = False,
+) -> None:
     """Edit every chosen sample that has no good edit yet, one record each.
 
     Args:
         work: What to work on.
         editor: What edits.
-        loaded: Whether its model is loaded already.
+        begin: Called once nobody else can work on these samples: a second run of one command must not load a model beside
+            the first, whose GPU it would fill.
+        loaded: Whether the model is loaded then.
         allow_failures: Whether a failed edit is recorded, so that it counts; else it leaves no trace, and what was there
             before stays.
 
@@ -46,8 +55,9 @@ def edit(work: Work, editor: Editor, *, allow_failures: bool = True, loaded: boo
         HostUnavailable: The model's host cannot be used; what was edited is on disk.
         MachineError: The disk is full, or the like; what was edited is on disk.
     """
-    with work.store.working(work.model, work.shard):
-        try:
+    try:
+        with work.store.working(work.model, work.shard):
+            begin()
             editors.prepare(editor, work.store.samples_of(work.model, work.samples))
             left = _in_order(_left(work, editor), editor)
             if left and not loaded:
@@ -64,8 +74,8 @@ def edit(work: Work, editor: Editor, *, allow_failures: bool = True, loaded: boo
                     failed.append(record)
                 work.on_record(record)
             _refuse(failed, len(work.samples))
-        finally:
-            editors.close(editor)
+    finally:
+        editors.close(editor)
 
 
 def _refuse(failed: Sequence[Edit], of: int) -> None:
@@ -123,7 +133,7 @@ def _edit_one(work: Work, editor: Editor, sample: Sample, *, keep: bool) -> Edit
     except (HostUnavailable, MemberLost) as error:  # no outcome of this sample: what was there stays
         _remove((part,))
         raise type(error)(_reason(error, work, sample)) from error
-    except Exception as error:  # the border to other people's editors: whatever they raise is this sample's outcome
+    except (Exception, SystemExit) as error:  # the border to other people's editors: what they raise is this sample's
         _remove((part,) if keep else (part, out))
         if isinstance(error, MachineError) or is_machine_trouble(error):
             raise MachineError(f"this machine cannot go on at {sample.id}: {_reason(error, work, sample)}") from error
@@ -165,7 +175,7 @@ def _remove(paths: Iterable[Path]) -> None:
             path.unlink()
 
 
-def _reason(error: Exception, work: Work, sample: Sample) -> str:
+def _reason(error: BaseException, work: Work, sample: Sample) -> str:
     """Return one line on an error, without the folders of this machine: records are for publishing."""
     text = str(error) if isinstance(error, SparkleError) else f"{type(error).__name__}: {error}"
     for folder in (work.store.root.resolve(), sample.root.resolve(), Path.cwd(), Path.home()):

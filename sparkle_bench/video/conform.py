@@ -32,8 +32,8 @@ class Fit:
         most: Frames at most; itself of the rule's form, since it is applied last, as by the authors.
         multiple: Both sides are floored to multiples of this.
         most_pixels: At most so many pixels a frame; None for no limit.
-        size: (width, height) in pixels that every clip is cropped and scaled to; None keeps the clip's own as far as the
-            limits allow.
+        size: (width, height) in pixels, multiples too, that every clip is cropped and scaled to; None keeps the clip's
+            own as far as the limits allow.
     """
 
     frames: str = "4n+1"
@@ -50,10 +50,15 @@ class Fit:
             raise VideoError(
                 f"a clip cannot be fitted to multiples of {self.multiple}, {self.most} frames and the size {self.size}"
             )
-        if self.most != self._floored(self.most):
+        if self.size is not None and any(side % self.multiple for side in self.size):
+            width, height = (max(1, round(side / self.multiple)) * self.multiple for side in self.size)
             raise VideoError(
-                f"{self.most} frames at most, but the model takes {self.frames}: {self._floored(self.most)}"
+                f"the model takes sides in multiples of {self.multiple}, not {self.size[0]}x{self.size[1]}; "
+                f"{width}x{height} is one"
             )
+        if self.most != self._floored(self.most):
+            near = self._floored(self.most) or f"{int(self.frames.partition('+')[2])} at least"
+            raise VideoError(f"{self.most} frames at most, but the model takes {self.frames}: {near}")
 
     def count(self, total: int) -> int:
         """Return how many of a clip's first frames are taken.
@@ -69,12 +74,12 @@ class Fit:
         return taken
 
     def _floored(self, total: int) -> int:
-        """Return the most frames of the rule's form that are in `total`; below one if there are none."""
+        """Return the most frames of the rule's form, n from 0 up, that are in `total`; 0 if there are none."""
         found = _RULE.fullmatch(self.frames)
         if found is None or not found[1]:
             return total
         step, rest = int(found[1]), int(found[2])
-        return (total - rest) // step * step + rest
+        return (total - rest) // step * step + rest if total >= rest else 0
 
     def target(self, width: int, height: int) -> tuple[int, int]:
         """Return the (width, height) to which a clip is fitted.

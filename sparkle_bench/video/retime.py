@@ -32,7 +32,7 @@ def retime(source: Path, out: Path, fps: float) -> bool:
     try:
         with container(source) as opened:
             stream = opened.streams.video[0]
-            packets = _packets(opened, stream) if _is_plain(opened, stream) else []
+            packets = _packets(opened, stream) if _is_plain(opened) else []
             if len(packets) != facts.frames or rate <= 0:
                 return False
             _write(out, stream, packets, rate)
@@ -45,8 +45,14 @@ def retime(source: Path, out: Path, fps: float) -> bool:
     return True
 
 
-def _is_plain(opened: Any, stream: Any) -> bool:
-    codec = stream.codec_context
+def is_plain(path: Path) -> bool:
+    """Whether a clip is as edits are kept: H.264 in yuv420p in an mp4 or mov."""
+    with container(path) as opened:
+        return _is_plain(opened)
+
+
+def _is_plain(opened: Any) -> bool:
+    codec = opened.streams.video[0].codec_context
     return codec.name == "h264" and codec.pix_fmt == "yuv420p" and "mp4" in opened.format.name.split(",")
 
 

@@ -25,7 +25,9 @@ URL = "https://dashscope-intl.aliyuncs.com"
 BEIJING = "https://dashscope.aliyuncs.com"
 _SUBMIT = "/api/v1/services/aigc/video-generation/video-synthesis"
 _CHINA = timezone(timedelta(hours=8))
-"""The list of tasks is asked for in China's time."""
+"""The list of tasks is asked for in China's time, and tasks tell theirs in it."""
+EARLY_SECONDS = 5
+"""So much may the host's clock be behind this one."""
 
 
 class DashScope:
@@ -81,7 +83,7 @@ class DashScope:
             raise EditorError("option source_url is an address with {source} in it, such as https://HOST/DIR/{source}")
         self._model, self._seed, self._resolution, self._extend = model, seed, resolution, prompt_extend
         self._source_url = source_url
-        self.at_once, self.keys, self._preset = at_once, (preset.needs.key,), preset
+        self.at_once, self.keys = at_once, (preset.needs.key,)
         self._price = terms.per_second(preset, resolution, price)
         manners = Manners(url=base_url, timeout=timeout, poll=poll, resubmit=resubmit, retime=retime)
         self._desk = Desk(self, preset, manners)
@@ -103,8 +105,7 @@ class DashScope:
 
     def declared(self) -> dict[str, Any]:
         """Return what is declared of the model."""
-        data = self._preset.declares(seed=self._seed)
-        return {**data, "model": {**data["model"], "version": self._model}}
+        return self._desk.declared(self._seed)
 
     def close(self) -> None:
         """End all waiting."""
@@ -186,9 +187,9 @@ class DashScope:
             return State(phase="refused" if refused else "failed", words=words or str(status).lower())
         raise EditorError(f"DashScope says of task {job} what nobody here knows: {host.clean(status)}")
 
-    def find(self, host: Host, job: Job, sample: Sample) -> str | None:
-        """Return the one task of these minutes that has this sample's instruction; None if there is none, or another."""
-        window = [datetime.fromtimestamp(job.intended + after, _CHINA) for after in (-5, 600)]
+    def find(self, host: Host, job: Job, sample: Sample) -> list[str]:
+        """Return the tasks of these minutes that have this sample's instruction."""
+        window = [datetime.fromtimestamp(job.intended + after, _CHINA) for after in (-EARLY_SECONDS, 600)]
         asked = urlencode(
             {
                 "start_time": f"{window[0]:%Y%m%d%H%M%S}",
@@ -204,14 +205,18 @@ class DashScope:
                 [item.get("task_id") for item in listed if isinstance(item, dict)] if isinstance(listed, list) else []
             )
             told = {
-                name: of(host.ask(Ask(method="GET", path=f"/api/v1/tasks/{name}")), "output").get("orig_prompt")
+                name: of(host.ask(Ask(method="GET", path=f"/api/v1/tasks/{name}")), "output")
                 for name in names
                 if isinstance(name, str) and re.fullmatch(r"[A-Za-z0-9-]{1,100}", name)
             }
         except (Declined, Missing):
-            return None
-        own = [name for name, prompt in told.items() if prompt == sample.instruction]
-        return own[0] if len(own) == 1 else None
+            return []
+        earliest = job.intended - EARLY_SECONDS
+        return [
+            name
+            for name, task in told.items()
+            if task.get("orig_prompt") == sample.instruction and not _is_before(task.get("submit_time"), earliest)
+        ]
 
     def cost(self, made: Probe) -> float | None:
         """Return None: what is charged for is told with the finished task."""
@@ -220,3 +225,12 @@ class DashScope:
     def _dollars(self, usage: dict[str, Any]) -> float | None:
         seconds = amount(usage.get("duration"))
         return None if seconds is None or self._price is None else seconds * self._price
+
+
+def _is_before(told: object, moment: float) -> bool:
+    """Whether a task says that it was submitted before a moment (in seconds since 1970); one that does not say was not."""
+    try:
+        at = datetime.strptime(str(told)[:19], "%Y-%m-%d %H:%M:%S").replace(tzinfo=_CHINA)
+    except ValueError:
+        return False
+    return at.timestamp() < moment

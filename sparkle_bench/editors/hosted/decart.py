@@ -66,7 +66,7 @@ class Decart:
             retime: Whether to bring an edit to the source's frames by time.
         """
         self._model, self._seed, self._resolution, self._enhance = model, seed, resolution, enhance_prompt
-        self.at_once, self.keys, self._preset = at_once, (preset.needs.key,), preset
+        self.at_once, self.keys = at_once, (preset.needs.key,)
         self._price = terms.per_second(preset, resolution, price)
         manners = Manners(url=base_url, timeout=timeout, poll=poll, resubmit=resubmit, retime=retime)
         self._desk = Desk(self, preset, manners)
@@ -88,8 +88,7 @@ class Decart:
 
     def declared(self) -> dict[str, Any]:
         """Return what is declared of the model."""
-        data = self._preset.declares(seed=self._seed)
-        return {**data, "model": {**data["model"], "version": self._model}}
+        return self._desk.declared(self._seed)
 
     def close(self) -> None:
         """End all waiting."""
@@ -142,9 +141,9 @@ class Decart:
             return State(phase="refused" if self.refusal.search(words) else "failed", words=words)
         raise EditorError(f"Decart says of job {job} what nobody here knows: {host.clean(status)}")
 
-    def find(self, host: Host, job: Job, sample: Sample) -> str | None:
-        """Return None: Decart has no list of jobs."""
-        return None
+    def find(self, host: Host, job: Job, sample: Sample) -> list[str]:
+        """Return nothing: Decart has no list of jobs."""
+        return []
 
     def cost(self, made: Probe) -> float | None:
         """Return the price of the seconds that were made."""

@@ -24,7 +24,7 @@ from sparkle_bench.editors.hosted.http import Again, Declined, Host, Missing, Un
 from sparkle_bench.editors.hosted.jobs import Book, Job
 from sparkle_bench.editors.hosted.pace import Pace
 from sparkle_bench.editors.hosted.provider import Manners, Order, Provider, State
-from sparkle_bench.editors.preset import Preset
+from sparkle_bench.editors.preset import SOURCE, Preset
 from sparkle_bench.errors import EditorError, HostUnavailable, Refused, VideoError
 from sparkle_bench.records import Effort, Probe, Sample
 
@@ -43,6 +43,11 @@ class Desk:
     def __init__(self, provider: Provider, preset: Preset, manners: Manners) -> None:
         if not preset.needs.key:
             raise EditorError(f'{preset.name} names no key; its preset says `[needs] key = "NAME"`')
+        if preset.output.fps is not None and not manners.retime:
+            raise EditorError(
+                f"option fps={preset.output.fps:g} would change how fast things move in what {provider.called} makes; pass "
+                "--option retime=true too, which brings it to the source's frames first, or leave it out"
+            )
         self._provider, self._preset = provider, preset
         self._manners = dataclasses.replace(manners, url=addresses.base(manners.url, provider.homes, provider.called))
         self._limits = terms.limits(preset)
@@ -50,17 +55,33 @@ class Desk:
         self._host: Host | None = None
         self._fresh: set[str] = set()
         self._submissions: set[threading.Thread] = set()
-        self._lock = threading.Lock()
+        self._lock, self._finding = threading.Lock(), threading.Lock()
 
     def describe(self) -> dict[str, Any]:
         """Return what goes on record: no key, and of the address the host alone."""
-        retimed = {"retime": True} if self._manners.retime else {}
+        retimed = {"retime": True, "fps": self._preset.output.fps or SOURCE} if self._manners.retime else {}
         return {
             "provider": self._provider.called,
             "host": urlsplit(self._manners.url).netloc,
             **self._provider.wire(),
             **retimed,
+            "crf": self._preset.output.crf,
         }
+
+    def declared(self, seed: int) -> dict[str, Any]:
+        """Return what is declared of the model; what the preset says of an edit's rate and size holds for its own options."""
+        preset, wire = self._preset, self._provider.wire()
+        usual = all(preset.options.get(name, wire.get(name)) == wire.get(name) for name in ("model", "resolution"))
+        known = preset.declared.settings
+        if self._manners.retime:
+            known = dataclasses.replace(known, fps=preset.output.fps)
+        elif not usual:
+            known = dataclasses.replace(known, fps=None)
+        if not usual:
+            known = dataclasses.replace(known, width=None, height=None)
+        said = dataclasses.replace(preset.declared, settings=known)
+        data = dataclasses.replace(preset, declared=said).declares(seed=seed)
+        return {**data, "model": {**data["model"], "version": wire["model"]}}
 
     def check(self, key: str | None) -> None:
         """Make sure that there is a key.
@@ -122,9 +143,9 @@ class Desk:
         if known is not None and known.status in ("submitted", "done"):
             return known
         if known is not None and known.status == "intended":
-            name = self._provider.find(host, known, sample)
-            if name is not None:
-                return book.put(dataclasses.replace(known, status="submitted", id=name, words=""))
+            found = self._found(host, book, known, sample)
+            if found is not None:
+                return found
         if known is not None and not self._manners.resubmit:
             self._check_free(known)
             if known.status == "gone":  # it may be known again, as where base_url was another for a while
@@ -137,10 +158,25 @@ class Desk:
                 model=str(self._provider.wire().get("model")),
                 status="intended",
                 intended=time.time(),
+                instruction=_hash(sample.instruction),
             )
         )
         order = Order(sample=sample, source=address)
         return self._uninterrupted(lambda: self._submitted(host, book, job, order))
+
+    def _found(self, host: Host, book: Book, job: Job, sample: Sample) -> Job | None:
+        """Return an order of unknown fate by its name, if there is one job that can be its and no other's."""
+        with self._finding:  # two orders would find one job, each before the other has written it down
+            names = set(self._provider.find(host, job, sample))
+            if not names:
+                return None
+            others = [other for other in book.others(job.request, sample.edit_path) if other.provider == job.provider]
+            if any(other.status == "intended" and other.instruction == job.instruction for other in others):
+                return None
+            names -= {other.id for other in others if other.id is not None}
+            if len(names) != 1:
+                return None
+            return book.put(dataclasses.replace(job, status="submitted", id=names.pop(), words=""))
 
     def _check_free(self, job: Job) -> None:
         """Refuse to pay a second time for what may be under way, or ended without a video."""
@@ -268,7 +304,7 @@ class Desk:
     def _request(self, sample: Sample) -> str:
         """Return the hash of all that decides what comes out."""
         decisive = [self._provider.called, self._provider.wire(), sample.instruction, sample.sha256]
-        return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
+        return _hash(json.dumps(decisive, sort_keys=True))
 
     def _unsure(self, why: str) -> str:
         return (
@@ -299,6 +335,10 @@ class Desk:
         if isinstance(box[0], BaseException):
             raise box[0]
         return box[0]
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _dollars(cost: float | None) -> str:

@@ -11,15 +11,16 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Literal, get_args
 
 from sparkle_bench import disk
 from sparkle_bench.errors import StoreError
 
 FORMAT = 1
+NOTES = ".*.job.json"
 Status = Literal["intended", "submitted", "done", "failed", "refused", "gone"]
 
 
@@ -39,6 +40,7 @@ class Job:
         seconds: From submission to end, if that was watched.
         cost: In US dollars, if known.
         words: What the host said of it, on one line.
+        instruction: Hash of the instruction, which is all that a host's list of jobs tells of one.
     """
 
     request: str
@@ -51,6 +53,7 @@ class Job:
     seconds: float | None = None
     cost: float | None = None
     words: str = ""
+    instruction: str = ""
 
     @property
     def named(self) -> str:
@@ -80,6 +83,27 @@ class Book:
     def drop(self, job: Job) -> None:
         """Forget an order that was not taken."""
         self._write({name: kept for name, kept in self._read().items() if name != job.request})
+
+    def others(self, request: str, edit_path: str) -> list[Job]:
+        """Return all orders but one: this sample's, and those of every result that lies beside this one's.
+
+        Args:
+            request: The hash of the order that is left out.
+            edit_path: The edit's place in its result. An edit that lies elsewhere has only its folder beside it.
+
+        Raises:
+            StoreError: A file is damaged, so that nobody knows whose jobs it names.
+        """
+        own = [job for job in self._read().values() if job.request != request]
+        beside = set(self._beside(PurePosixPath(edit_path).parent.parts)) - {self._path.absolute()}
+        return own + [job for path in sorted(beside) for job in Book(path)._read().values()]
+
+    def _beside(self, place: tuple[str, ...]) -> Iterator[Path]:
+        folder = self._path.parent.absolute()
+        if folder.parts[-len(place) :] != place or len(folder.parents) < len(place) + 2:
+            return folder.glob(NOTES)
+        videos = folder.parents[len(place) - 1]
+        return videos.parent.parent.glob("/".join(["*", videos.name, *("*" for _ in place), NOTES]))
 
     def _read(self) -> dict[str, Job]:
         data = disk.read_json(self._path)

@@ -11,7 +11,7 @@ from sparkle_bench import video
 from sparkle_bench.editors.preset import Output
 from sparkle_bench.records import Probe
 from sparkle_bench.video.frames import frames
-from sparkle_bench.video.probe import container
+from sparkle_bench.video.retime import is_plain
 
 if TYPE_CHECKING:
     import numpy as np
@@ -64,7 +64,7 @@ def keep(raw: Path, out: Path, pair: Pair, output: Output, *, retime: bool) -> b
     if retime and not pair.same_frames:
         video.write(out, _at_times(raw, pair), fps=output.fps or pair.source.fps, crf=output.crf)
         return pair.same_time
-    if output.fps is not None or not _is_plain(raw):
+    if output.fps is not None or not is_plain(raw):
         video.write(out, frames(raw), fps=output.fps or pair.fps, crf=output.crf)
     else:
         raw.replace(out)
@@ -82,11 +82,3 @@ def _at_times(raw: Path, pair: Pair) -> Iterator[NDArray[np.uint8]]:
     while picture is not None and wanted < pair.source.frames:
         yield picture
         wanted += 1
-
-
-def _is_plain(path: Path) -> bool:
-    with path.open("rb") as file:
-        mp4 = file.read(8)[4:] == b"ftyp"
-    with container(path) as opened:
-        codec = opened.streams.video[0].codec_context
-        return mp4 and codec is not None and codec.name == "h264" and codec.pix_fmt == "yuv420p"

@@ -74,8 +74,8 @@ class Provider(Protocol):
         """Ask how a job is."""
         ...
 
-    def find(self, host: Host, job: Job, sample: Sample) -> str | None:
-        """Return the name of a job that may have been taken, if the host can tell and there is no doubt."""
+    def find(self, host: Host, job: Job, sample: Sample) -> list[str]:
+        """Return the names of all jobs that an order of unknown fate may have become; none if the host cannot tell."""
         ...
 
     def cost(self, made: Probe) -> float | None:

@@ -67,7 +67,7 @@ class Runway:
         if public_figures not in (None, "auto", "low"):
             raise EditorError(f"option public_figures={public_figures!r} is neither auto nor low")
         self._model, self._seed, self._figures = model, seed, public_figures
-        self.at_once, self.keys, self._preset = at_once, (preset.needs.key,), preset
+        self.at_once, self.keys = at_once, (preset.needs.key,)
         self._price = terms.price(preset)
         manners = Manners(url=base_url, timeout=timeout, poll=poll, resubmit=resubmit, retime=retime)
         self._desk = Desk(self, preset, manners)
@@ -89,8 +89,7 @@ class Runway:
 
     def declared(self) -> dict[str, Any]:
         """Return what is declared of the model."""
-        data = self._preset.declares(seed=self._seed)
-        return {**data, "model": {**data["model"], "version": self._model}}
+        return self._desk.declared(self._seed)
 
     def close(self) -> None:
         """End all waiting."""
@@ -140,9 +139,9 @@ class Runway:
             return State(phase="failed", words=words or "it was cancelled", cost=cost)
         raise EditorError(f"Runway says of job {job} what nobody here knows: {host.clean(status)}")
 
-    def find(self, host: Host, job: Job, sample: Sample) -> str | None:
-        """Return None: Runway has no list of jobs."""
-        return None
+    def find(self, host: Host, job: Job, sample: Sample) -> list[str]:
+        """Return nothing: Runway has no list of jobs."""
+        return []
 
     def cost(self, made: Probe) -> float | None:
         """Return None: Runway tells each job's credits."""

@@ -6,8 +6,10 @@ must hold on every machine. Where the cluster has no GPU, or the model is told t
 
 from __future__ import annotations
 
+import json
 import threading
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +18,7 @@ from sparkle_bench import editors
 from sparkle_bench.cluster import Cluster, join
 from sparkle_bench.editors import Editor, Recipe
 from sparkle_bench.editors.fleet import Fleet
-from sparkle_bench.editors.on_ray.crew import Crew, Lost, Post, Terms
+from sparkle_bench.editors.on_ray.crew import Crew, Lost, NoRoom, Post, Terms
 from sparkle_bench.editors.on_ray.station import Station
 from sparkle_bench.editors.worker import lines
 from sparkle_bench.errors import EditorError, MachineError
@@ -37,13 +39,18 @@ BEFORE = 64
 """Places, as far as is known before the cluster is looked at."""
 
 
-def actors(recipe: Recipe, where: Where) -> list[Editor]:
+def actors(recipe: Recipe, where: Where, *, say: Callable[[str], object] = lambda line: None) -> list[Editor]:
     """Return the editor of a recipe on a cluster; one, for it knows itself what to do about lost machines.
+
+    Args:
+        recipe: The model.
+        where: Where it runs.
+        say: Told in one line of an actor or a machine that the run does without.
 
     Raises:
         EditorError: An option is unknown, or the model is hosted elsewhere anyway.
     """
-    return [OnRay(recipe, where)]
+    return [OnRay(recipe, where, say=say)]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -58,24 +65,31 @@ class OnRay:
     """A model whose actors edit on the machines of a Ray cluster. Threads may share it.
 
     A lost machine's samples are edited elsewhere, and a machine that comes is used. A sample over which two actors were
-    lost is a failure of its own.
+    lost is a failure of its own; one that finds a full disk is edited elsewhere.
     """
 
     thread_safe = True
 
-    def __init__(self, recipe: Recipe, where: Where) -> None:
+    def __init__(self, recipe: Recipe, where: Where, *, say: Callable[[str], object] = lambda line: None) -> None:
         """Make one; the cluster is not looked at yet.
+
+        Args:
+            recipe: The model.
+            where: Where it runs.
+            say: Told in one line of an actor or a machine that the run does without.
 
         Raises:
             EditorError: An option is unknown, or the model is hosted elsewhere anyway.
         """
         from sparkle_bench.editors import preset as presets
 
-        self._recipe, self._where = recipe, where
+        self._recipe, self._where, self._say = recipe, where, say
         self._light = editors.build(recipe)
         self._needs = presets.from_data(*recipe.preset).needs if recipe.preset else presets.Needs()
         if self._needs.key is not None:
             raise EditorError(f"{recipe.name} is hosted by others and needs no machines here; leave out --executor ray")
+        self.incidental: tuple[str, ...] = tuple(getattr(self._light, "incidental", ()))
+        self.keys: tuple[str, ...] = tuple(getattr(self._light, "keys", ()))
         self._joining = threading.Lock()
         self._joined: tuple[Cluster, Crew] | None = None
         self._losses: dict[str, _Losses] = {}
@@ -120,6 +134,18 @@ class OnRay:
         together = Fleet([_Told(post.hello["describe"]) for post in ready if post.hello is not None]).describe()
         return {**together, "ray": {"actors": len(ready), "machines": len({post.node for post in ready})}}
 
+    def hardware(self) -> dict[str, Any]:
+        """Return every kind of machine that edits, without their names, and how many there are of it."""
+        self.load()
+        machines = {post.node: post.hello["hardware"] for post in self._at_work()[1].ready if post.hello is not None}
+        kinds = Counter(json.dumps(machine, sort_keys=True) for machine in machines.values())
+        return {
+            "machines": [
+                {"count": count} | json.loads(kind)
+                for kind, count in sorted(kinds.items(), key=lambda k: (-k[1], k[0]))
+            ]
+        }
+
     def declared(self) -> dict[str, Any]:
         """Return what the makers declare of the model."""
         ready = self._joined[1].ready if self._joined else []
@@ -142,6 +168,7 @@ class OnRay:
 
         Raises:
             MemberLost: No actor is left, and none came back.
+            MachineError: This machine has no room for clips.
             EditorError: The edit failed, or two actors were lost over it, or the run was stopped.
             SparkleError: What the editor raised.
         """
@@ -159,11 +186,15 @@ class OnRay:
                 crew.lose(post, str(lost))
                 self._count(sample, post, str(lost))
                 continue
+            except NoRoom as full:
+                crew.set_aside(post, str(full))
+                continue
             finally:
                 crew.give_back(post, alone=alone, edited=edited)
             if not edited:
                 crew.set_aside(post, str(error))
-                self._count(sample, post, str(error))
+                if "dead" in answer:  # the others have met with what is no sample's fault
+                    self._count(sample, post, str(error))
                 continue
             if error is not None:
                 raise error
@@ -202,6 +233,7 @@ class OnRay:
             places=places,
             patience=min(VACANT_SECONDS, self._where.load_timeout),
             model=self._recipe.name,
+            say=self._say,
         )
 
     def _stored(self, sample: Sample) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -9,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from sparkle_bench import discretion
 from sparkle_bench.cluster import Cluster
 from sparkle_bench.editors.fleet import MemberLost
 from sparkle_bench.editors.worker import lines
@@ -22,10 +24,18 @@ MOST_LOST_IN_A_ROW = 3
 AHEAD = 1
 """So many samples more than an actor edits at once are sent to it, so that no GPU waits for a clip."""
 STOPPED = "the run was stopped"
+_NUMBERS = re.compile(
+    r"^\s*(?:class_name|actor_id|pid|name|namespace|repr|ip)\s*:.*$|\bnode id: \w+\.?|\b\d+(?:\.\d+){3}(?::\d+)?\b",
+    re.IGNORECASE | re.MULTILINE,
+)
 
 
 class Lost(Exception):
     """An actor is lost, with whatever it was asked."""
+
+
+class NoRoom(MachineError):
+    """An actor's machine has no room for a clip or an edit."""
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -67,6 +77,7 @@ class Terms:
         places: Samples that one edits at once.
         patience: Seconds that a run with no actor waits for one.
         model: What the model is called.
+        say: Told in one line of actors and machines that the run does without.
     """
 
     make: Callable[[Mapping[str, Any]], Any]
@@ -74,6 +85,7 @@ class Terms:
     places: int
     patience: float
     model: str
+    say: Callable[[str], object]
 
     @property
     def room(self) -> int:
@@ -97,14 +109,10 @@ class Crew:
         self._want_one_alone = 0
         self._lost_in_a_row = self._most_at_once = 0
         self._why = ""
+        self._told: set[tuple[str, ...]] = set()
         self._work: Sequence[Mapping[str, Any]] = ()
         self._closed = False
         threading.Thread(target=self._watch, daemon=True, name="sparkle-ray-watch").start()
-
-    @property
-    def closed(self) -> bool:
-        """Whether the run is over."""
-        return self._closed
 
     @property
     def ready(self) -> list[Post]:
@@ -156,7 +164,8 @@ class Crew:
 
         Raises:
             Lost: The actor, its machine, or the answer on its way is lost.
-            MachineError: Ray has ended here.
+            NoRoom: The actor's machine has no room for it.
+            MachineError: This machine has none, or Ray has ended here.
             EditorError: Ray cannot carry the answer.
         """
         ray = self._cluster.ray
@@ -169,6 +178,12 @@ class Crew:
             return ray.get(asked)
         except gone.LocalRayletDiedError as error:
             raise MachineError("Ray has ended on this machine; start it and run again") from error
+        except (gone.ObjectStoreFullError, gone.OutOfDiskError) as error:
+            there = isinstance(error, gone.RayTaskError)
+            raise (NoRoom if there else MachineError)(
+                f"Ray has no room for clips on {'it' if there else 'this machine'} ({type(error).__name__}); "
+                "give its object store more memory or disk"
+            ) from error
         except lost as error:
             raise Lost(why(error)) from error
         except Exception as error:  # Ray's own, and what it makes of others'
@@ -254,15 +269,41 @@ class Crew:
             self._posts.remove(post)
             self._lost_in_a_row += alone
             self._why = reason
+            left = self._left(without="" if alone else post.node)
+            again = not alone and not self._is_news(
+                "lost", post.node
+            )  # a machine is told of once, not with every actor
             self._changed.notify_all()
         with suppress(Exception):
             self._cluster.ray.kill(post.actor)
+        if not again:
+            self._say(f"{'an actor' if alone else 'a machine'} of the cluster is lost{left}: {reason}")
 
     def set_aside(self, post: Post, reason: str) -> None:
-        """Ask an actor no more that cannot edit where it is."""
+        """Ask an actor no more that cannot edit where it is; of several samples that find out, the first is heard."""
         with self._changed:
+            if post.aside is not None:
+                return
             post.aside = self._why = f"on a machine of the cluster: {reason}"
+            left, news = self._left(), self._is_news("aside", post.node, reason)
             self._changed.notify_all()
+        if news:
+            self._say(f"an actor of the cluster cannot edit where it is{left}: {reason}")
+
+    def _left(self, *, without: str = "") -> str:
+        """Return how many actors there are beside those of a machine; `_changed` is held."""
+        left = sum(bool(post.node) and post.node != without and post.aside is None for post in self._posts)
+        return f", {left} {'goes' if left == 1 else 'go'} on"
+
+    def _is_news(self, *what: str) -> bool:
+        """Whether this was not told yet; `_changed` is held."""
+        news = what not in self._told
+        self._told.add(what)
+        return news
+
+    def _say(self, line: str) -> None:
+        if not self._closed:
+            self._terms.say(discretion.cleaned(line))
 
     def close(self) -> None:
         """End all actors, and leave the cluster."""
@@ -272,11 +313,9 @@ class Crew:
             self._changed.notify_all()
         ray = self._cluster.ray
         with suppress(Exception):  # whatever Ray has to say, the run is over
-            ray.wait(
-                [post.actor.close.remote() for post in posts if post.node],
-                num_returns=len(posts),
-                timeout=CLOSE_SECONDS,
-            )
+            # One without a place cannot answer.
+            asked = [post.actor.close.remote() for post in posts if post.node]
+            ray.wait(asked, num_returns=len(asked), timeout=CLOSE_SECONDS)
         for post in posts:
             with suppress(Exception):
                 ray.kill(post.actor)
@@ -310,8 +349,10 @@ class Crew:
         ]
 
     def _hire(self, options: Mapping[str, Any]) -> None:
-        post = Post(actor=self._terms.make(options))
         with self._changed:
+            if self._closed:  # Ray would start a cluster of its own for an actor that is made after the end
+                return
+            post = Post(actor=self._terms.make(options))
             self._posts.append(post)
             self._most_at_once = max(self._most_at_once, len(self._posts))
         threading.Thread(target=self._welcome, args=(post,), daemon=True, name="sparkle-ray-post").start()
@@ -338,8 +379,8 @@ class Crew:
 
 
 def why(error: BaseException) -> str:
-    """Return one line on what Ray reports of a loss; its own reports fill pages."""
+    """Return one line on what Ray reports of a loss, without its numbers and addresses; its own reports fill pages."""
     if type(error).__name__ == "OutOfMemoryError":
         return "Ray ended the actor: its machine was short of memory"
-    text = one_line(str(error).split("\n\n")[0], limit=400)
-    return f"{type(error).__name__}: {text}"
+    text = _NUMBERS.sub("", str(error).split("\n\n")[0])
+    return f"{type(error).__name__}: {one_line(text, limit=400)}"

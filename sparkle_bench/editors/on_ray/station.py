@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from sparkle_bench import editors
 from sparkle_bench.editors import Editor, Recipe
 from sparkle_bench.editors.worker import lines
+from sparkle_bench.provenance import hardware
 from sparkle_bench.records import sample_from_json
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ class Station:
         return str(ray.get_runtime_context().get_node_id())
 
     def load(self, work: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-        """Load the model, and let it look at its work."""
+        """Load the model, let it look at its work, and return what is known of it and of this machine."""
         from sparkle_bench.editors.placing import placed
 
         try:
@@ -41,7 +42,11 @@ class Station:
             self._places = threading.Semaphore(at_once)
             editors.load(editor)
             self._prepare(work)
-            return {"describe": editors.describe(editor, self._recipe.options), "declared": editors.declared(editor)}
+            return {
+                "describe": editors.describe(editor, self._recipe.options),
+                "declared": editors.declared(editor),
+                "hardware": hardware(),
+            }
         except BaseException as error:  # other people's code
             return lines.failure(error)
 

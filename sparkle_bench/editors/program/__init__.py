@@ -42,7 +42,7 @@ class Program:
         preset: Preset,
         checkout: Path | None = None,
         python: Path | None = None,
-        seed: int = 0,
+        seed: int | None = None,
         steps: int | None = None,
         guidance: float | None = None,
         timeout: float = 7200.0,
@@ -56,7 +56,7 @@ class Program:
             preset: What describes the program.
             checkout: The project's folder.
             python: The interpreter of its environment; else that of a `.venv` or `venv` in the checkout.
-            seed: Of the noise, where the program takes one.
+            seed: Of the noise, where the program takes one; 0 if left out.
             steps: Of sampling, where it takes them.
             guidance: Its scale, where it takes one.
             timeout: Seconds after which a call is ended; a call that makes several clips has as many times as much.
@@ -101,11 +101,12 @@ class Program:
         return studio.shape(sample.source_path, self._preset.fit) if self._preset.fit else (0, 0, 0)
 
     def describe(self) -> dict[str, Any]:
-        """Return the command and its options without this machine's folders, the project's commit and its libraries."""
+        """Return the command, its options and what decides the edits, without this machine's folders; the project's state."""
         return {
             "command": about.command(self._spec),
             "batch": self.at_once,
             **about.options(self._spec, self._values),
+            **about.output(self._preset),
             **about.project(self._values),
         }
 

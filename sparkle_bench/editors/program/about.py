@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sparkle_bench import discretion
+from sparkle_bench.editors.preset import Preset
 from sparkle_bench.editors.program.spec import Spec
 from sparkle_bench.editors.program.template import Values
 
@@ -26,6 +27,18 @@ def options(spec: Spec, values: Values) -> dict[str, Any]:
     told = (*spec.options, "seed", "steps", "guidance")
     used = {name: values[name] for name in told if name in values and name in spec.used}
     return {name: _told(name, value) if isinstance(value, str) else value for name, value in used.items()}
+
+
+def output(preset: Preset) -> dict[str, Any]:
+    """Return what the program is given of a clip, and how edits are written."""
+    fit, how = preset.fit, preset.output
+    said: dict[str, Any] = {}
+    if fit is not None:
+        size = f"{fit.size[0]}x{fit.size[1]}" if fit.size else "the source's"
+        said = {"frames": fit.most, "multiple": fit.multiple, "size": size}
+    aligned = "unknown" if how.aligned is None else how.aligned
+    fps = how.fps or ("source" if how.aligned else "the program's")
+    return {**said, "fps": fps, "crf": how.crf, "aligned": aligned}
 
 
 def _told(name: str, value: str) -> str:

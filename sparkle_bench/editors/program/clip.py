@@ -91,8 +91,8 @@ def write_source(clip: Clip, path: Path, crf: int) -> Path:
 def write_edit(clip: Clip, made: Path, spec: Spec, output: Output) -> None:
     """Make the edit out of the program's video: a part of it or all, at the rate that it is to have.
 
-    Pictures are encoded again only if they are cropped or cut, or are no H.264 in the first place. A video whose frames do
-    not stand for the source's keeps its own rate: it would be fast or slow at any other.
+    Pictures are encoded again only if they are cropped or cut, are no H.264 in the first place, or a `crf` is asked for. A
+    video whose frames do not stand for the source's keeps its own rate: it would be fast or slow at any other.
 
     Raises:
         VideoError: The program's video cannot be read, or the edit not be written.
@@ -110,7 +110,9 @@ def write_edit(clip: Clip, made: Path, spec: Spec, output: Output) -> None:
         )
     fps = output.fps or (clip.fps if output.aligned else facts.fps)
     parts = [part for part in spec.take if part != "first-frames"]
-    if not parts and count == facts.frames and retime(made, clip.out, fps):
+    # Whoever asks for another crf than the usual one wants its size and quality; the usual one is no reason to lose any.
+    as_made = not parts and count == facts.frames and output.crf == Output().crf
+    if as_made and retime(made, clip.out, fps):
         return
     video.write(clip.out, itertools.islice(_cropped(made, parts), count), fps=fps, crf=output.crf)
 

@@ -18,6 +18,8 @@ from sparkle_bench.errors import EditorError, one_line
 DRIVERS = Path(__file__).parent.with_name("drivers")
 """Small programs of ours that call projects which have no command line; run by the project's interpreter."""
 INTERPRETERS = (".venv/bin/python", "venv/bin/python")
+SEED = 0
+"""Where the program takes one and nobody says which."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,17 +45,26 @@ def checked(given: Given, preset: Preset, spec: Spec) -> Values:
     Raises:
         EditorError: Something is missing, unknown or not where it should be.
     """
+    _check_taken(given, preset, spec)
     values: dict[str, str | int | float | bool] = {"drivers": str(DRIVERS)}
-    for name, setting in given.settings.items():
-        if setting is not None:
-            values[name] = setting
-        elif name in spec.used:
+    for name in spec.used & set(given.settings):
+        setting = given.settings[name]
+        if setting is None and name != "seed":
             raise EditorError(f"{preset.name} needs --option {name}=…")
+        values[name] = SEED if setting is None else setting
     values |= _own(given.own, preset.name, spec)
     if {"checkout", "python"} & spec.used or spec.checkout_has:
         values |= _project(given, preset, spec)
     _check_command(values, preset, spec)
     return values
+
+
+def _check_taken(given: Given, preset: Preset, spec: Spec) -> None:
+    """Refuse what would do nothing: whoever gives it believes that it does something."""
+    named = {"checkout": given.checkout, "python": given.python, **given.settings, **given.own}
+    for name, value in named.items():
+        if value is not None and not spec.takes(name):
+            raise EditorError(f"{preset.name} takes no {name}; leave out --option {name}")
 
 
 def folder(name: str, path: Path) -> Path:
@@ -87,11 +98,12 @@ def _value(name: str, given: Any, option: Declared, program: str) -> str | int |
         if not path.exists():
             raise EditorError(f"option {name}: there is nothing at {given}{option.about and f' ({option.about})'}")
         return str(path)
-    return _as_declared(name, str(given), option.default)
+    return _as_declared(name, str(given), option)
 
 
-def _as_declared(name: str, text: str, default: object) -> str | int | float | bool:
+def _as_declared(name: str, text: str, option: Declared) -> str | int | float | bool:
     """Return a value in the kind of its default; a text that names something here becomes an absolute path."""
+    default = option.default
     truths = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
     if isinstance(default, bool):
         if text.lower() not in truths:
@@ -105,7 +117,7 @@ def _as_declared(name: str, text: str, default: object) -> str | int | float | b
     path = Path(text).expanduser()
     if path.is_absolute() and not path.exists():
         raise EditorError(f"option {name}: there is nothing at {text}")
-    return str(path.absolute()) if "/" in text and path.exists() else text
+    return str(path.absolute()) if ("/" in text or option.is_place) and path.exists() else text
 
 
 def _project(given: Given, preset: Preset, spec: Spec) -> Iterator[tuple[str, str]]:

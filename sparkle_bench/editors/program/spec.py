@@ -17,7 +17,11 @@ TAKES = ("right-half", "left-half", "top-half", "bottom-half", "first-frames")
 FORMATS = ("jsonl", "csv", "lines")
 OWN_OPTIONS = ("checkout", "python", "seed", "steps", "guidance", "timeout", "batch", "scratch")
 """Options that every program has; a preset may not declare others of these names."""
-NEEDED, PATH = "needed", "path"
+FILLED_IN = ("python", "seed", "steps", "guidance")
+"""Those that do nothing but where a placeholder of that name stands."""
+RECORDED = ("command", "multiple", "aligned", "commit", "libraries")
+"""What else goes on record under a name of its own."""
+NEEDED, PATH, PLACE = "needed", "path", "place"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,11 +46,13 @@ class Declared:
     Attributes:
         default: Its value if the user gives none; None if the user has to.
         is_path: Whether it names a file or folder that must be there.
+        is_place: Whether it may name one: what is here is passed on by its whole path, anything else as it is.
         about: What it is, for whoever forgets it.
     """
 
     default: str | int | float | bool | None
     is_path: bool = False
+    is_place: bool = False
     about: str = ""
 
 
@@ -69,6 +75,7 @@ class Spec:
         files: Other files to write into the call's folder: a text, or a table that is written as JSON, which YAML reads.
         options: Options of this program's own.
         checkout_has: Files without which a folder is no checkout of the project.
+        fixed_size: Whether the program makes the size of `[fit]` whatever it is given.
     """
 
     command: tuple[str, ...]
@@ -84,6 +91,17 @@ class Spec:
     files: Mapping[str, Any] = field(default_factory=dict)
     options: Mapping[str, Declared] = field(default_factory=dict)
     checkout_has: tuple[str, ...] = ()
+    fixed_size: bool = False
+
+    def takes(self, option: str) -> bool:
+        """Whether an option can change anything; an unknown one is none of this question's."""
+        if option == "checkout":  # the interpreter may be in it
+            return bool({"checkout", "python"} & self.used or self.checkout_has)
+        if option == "size":
+            return not self.fixed_size
+        if option == "batch":
+            return self.batch > 1
+        return option in self.used or option not in (*FILLED_IN, *self.options)
 
     @property
     def used(self) -> set[str]:
@@ -118,6 +136,7 @@ def read(preset: Preset) -> Spec:
         values["as_is"] = True
     spec = Spec(**values)
     _check(spec)
+    _check_size(preset, spec)
     return spec
 
 
@@ -138,6 +157,16 @@ def _check(spec: Spec) -> None:
         raise EditorError("{jobs} is used, but program.jobs does not say what to write there")
     if spec.as_is and spec.source_fps is not None:
         raise EditorError("program.source_fps is for a clip that is written anew; the source is given as it is")
+
+
+def _check_size(preset: Preset, spec: Spec) -> None:
+    if not spec.fixed_size:
+        return
+    size = preset.data.get("fit", {}).get("size")
+    if preset.fit is None or size is None:
+        raise EditorError("program.fixed_size needs fit.size, the size that the program makes")
+    if preset.fit.size != tuple(size):
+        raise EditorError(f"{preset.name} makes {size[0]}x{size[1]} and no other size; leave out --option size")
 
 
 # -- the keys, each with the field it becomes and how it is read --------------------------------------------------------
@@ -191,6 +220,15 @@ def _rate(value: Any) -> float | None:
     return None if value == "source" else _number("source_fps", (int, float), 0.1, 1000)(value)
 
 
+def _truth(key: str) -> Callable[[Any], bool]:
+    def read(value: Any) -> bool:
+        if not isinstance(value, bool):
+            raise _wrong(key, value, "true or false")
+        return value
+
+    return read
+
+
 def _source(value: Any) -> bool:
     return _texts("source", known=("conformed", "as-is"))(value) == ("as-is",)
 
@@ -242,10 +280,11 @@ def _is_name(name: str) -> bool:
 def _options(value: Any) -> Mapping[str, Declared]:
     declared = {}
     for name, item in _table("options")(value).items():
-        if name in (*template.KNOWN, *OWN_OPTIONS, *COMMON_OPTIONS, "preset") or not name.isidentifier():
+        if name in (*template.KNOWN, *OWN_OPTIONS, *COMMON_OPTIONS, *RECORDED, "preset") or not name.isidentifier():
             raise EditorError(f"program.options.{name}: that name is taken, or cannot be one")
         if not isinstance(item, str | int | float):
-            raise _wrong(f"options.{name}", item, 'a default, "needed: what it is", or "path: what it is"')
+            kinds = " or ".join(f'"{word}: what it is"' for word in (NEEDED, PATH, PLACE))
+            raise _wrong(f"options.{name}", item, f"a default, {kinds}")
         declared[name] = _declared(item)
     return declared
 
@@ -254,7 +293,9 @@ def _declared(item: str | int | float | bool) -> Declared:
     word, _, about = item.partition(":") if isinstance(item, str) else ("", "", "")
     if word.strip() in (NEEDED, PATH):
         return Declared(default=None, is_path=word.strip() == PATH, about=about.strip())
-    return Declared(default=item)
+    if word.strip() == PLACE:
+        return Declared(default="", is_place=True, about=about.strip())
+    return Declared(default=item, is_place=isinstance(item, str) and "/" in item)
 
 
 def _wrong(key: str, value: object, expected: str) -> EditorError:
@@ -275,4 +316,5 @@ _READERS: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
     "files": ("files", _files),
     "options": ("options", _options),
     "checkout_has": ("checkout_has", _texts("checkout_has")),
+    "fixed_size": ("fixed_size", _truth("fixed_size")),
 }

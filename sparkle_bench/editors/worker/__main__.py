@@ -21,7 +21,7 @@ from sparkle_bench.editors.worker import guard, lines, turns
 from sparkle_bench.errors import is_machine_trouble
 
 
-class Desk:
+class Worker:
     """Where jobs come in and answers go out; the worker's threads share it."""
 
     def __init__(self, jobs: IO[bytes], replies: int) -> None:
@@ -82,39 +82,43 @@ class Desk:
 
 def main() -> None:
     """Serve until the input ends."""
-    desk = _open()
-    start = desk.first()
+    worker = _open()
+    start = worker.first()
     if start is None:
         return
     sys.path.extend(folder for folder in start["path"] if folder not in sys.path)
-    threading.Thread(target=desk.read, args=(Path(start["home"]),), daemon=True).start()
+    threading.Thread(target=worker.read, args=(Path(start["home"]),), daemon=True).start()
     try:
         made = start["recipe"]
         recipe = Recipe(name=made["name"], options=made["options"], preset=made["preset"] and tuple(made["preset"]))
-        desk.editor = editor = editors.build(recipe)
-        editors.load(editor)
-        desk.prepare(start)
-        hello = {"describe": editors.describe(editor, recipe.options), "declared": editors.declared(editor)}
+        worker.editor = editor = editors.build(recipe)
+        if start["key"] is not None:
+            setattr(editor, "key", start["key"])  # noqa: B010 - one of the optional parts of an editor
+        if hasattr(editor, "load"):
+            editor.load()  # as it is, so that its error keeps its kind on the way to the harness
+        worker.prepare(start)
+        options = editors.lasting(editor, recipe.options)
+        hello = {"describe": editors.describe(editor, options), "declared": editors.declared(editor)}
     except BaseException as error:
-        desk.say({"failed": lines.failure(error)})
+        worker.say({"failed": lines.failure(error)})
         if not is_machine_trouble(error):
             raise  # the traceback is for the log
         return
-    desk.say({"ready": hello})
+    worker.say({"ready": hello})
     places = editors.at_once(editor) if editors.is_thread_safe(editor) else 1
     for _ in range(places - 1):
-        threading.Thread(target=desk.work, daemon=True).start()
-    desk.work()  # some libraries want the main thread
+        threading.Thread(target=worker.work, daemon=True).start()
+    worker.work()  # some libraries want the main thread
 
 
-def _open() -> Desk:
+def _open() -> Worker:
     """Keep the pipes to the harness to ourselves: what libraries print goes to the log, and they read nothing."""
     jobs, replies = os.dup(0), os.dup(1)
     guard.watch(jobs)
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)
     os.dup2(2, 1)
-    return Desk(os.fdopen(jobs, "rb"), replies)
+    return Worker(os.fdopen(jobs, "rb"), replies)
 
 
 if __name__ == "__main__":

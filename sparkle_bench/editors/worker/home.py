@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import sparkle_bench
@@ -24,10 +24,10 @@ _NOT_FOR_WORKERS = ("SPARKLE_JUDGE_API_KEY", "SPARKLE_JUDGE_URL")
 _ANOTHERS = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "PYTHONSTARTUP")
 
 
-def made(editor: type[object]) -> Path:
+def made(packages: Iterable[str]) -> Path:
     """Make the folder and return it.
 
-    Only this package, and the module or package that holds the editor's class, are seen from there; nothing else of the
+    Only this package, and the modules or packages that hold the editor's class, are seen from there; nothing else of the
     harness's environment can get in the way of the model's.
     """
     home = Path(tempfile.mkdtemp(prefix="sparkle-worker-"))
@@ -35,10 +35,10 @@ def made(editor: type[object]) -> Path:
     code.mkdir()
     (code / "__main__.py").write_text(_MAIN, encoding="utf-8")
     _lend(Path(sparkle_bench.__file__).parent, code)
-    top = editor.__module__.split(".")[0]
-    file = getattr(sys.modules.get(top), "__file__", None)
-    if top != sparkle_bench.__name__ and file is not None:
-        _lend(Path(file).parent if Path(file).name == "__init__.py" else Path(file), code)
+    for top in packages:
+        file = getattr(sys.modules.get(top), "__file__", None)
+        if top != sparkle_bench.__name__ and file is not None:
+            _lend(Path(file).parent if Path(file).name == "__init__.py" else Path(file), code)
     return home
 
 
@@ -54,13 +54,17 @@ def _lend(found: Path, code: Path) -> None:
 
 
 def words(home: Path, python: Path, settings: Mapping[str, str]) -> list[str]:
-    """Return the command line of a worker; `env` changes a few variables and leaves the others as they are."""
+    """Return the command line of a worker; `env` changes a few variables and leaves the others as they are.
+
+    `env` takes a program with `=` in its path for one more variable, so a shell stands between them then.
+    """
     away = [*_NOT_FOR_WORKERS, *(() if is_ours(python) else _ANOTHERS)]
     given = {"HF_MODULES_CACHE": str(home / "modules"), "PYTHONUNBUFFERED": "1", **settings}
     return [
         shutil.which("env") or "/usr/bin/env",
         *(word for name in away for word in ("-u", name)),
         *(f"{name}={value}" for name, value in given.items()),
+        *(("/bin/sh", "-c", 'exec "$0" "$@"') if "=" in str(python) else ()),
         str(python),
         str(home / "code"),
     ]

@@ -10,11 +10,11 @@ import shutil
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from sparkle_bench import discretion, editors
+from sparkle_bench import discretion, editors, registry
 from sparkle_bench.editors import Editor, Recipe
 from sparkle_bench.editors.fleet import MemberLost
 from sparkle_bench.editors.worker import lines
@@ -37,7 +37,7 @@ class Launch:
         gpu: What it is to see as its GPU, as `CUDA_VISIBLE_DEVICES` names it; None for what we see.
         timeout: Seconds that one edit may take before the process counts as hung.
         load_timeout: Seconds that loading the model may take.
-        say: Told in one line that a process was started again, and why.
+        say: Told in one line that a model begins to load, and that a process was started again, and why.
     """
 
     python: Path
@@ -79,6 +79,8 @@ class Process:
         self._losses: set[str] = set()
         self._lost: str | None = None
         self._closed = False
+        self.keys: tuple[str, ...] = tuple(getattr(light, "keys", ()))
+        self.key: str | None = None
         if hasattr(light, "is_current"):
             self.is_current = light.is_current
 
@@ -86,6 +88,11 @@ class Process:
     def at_once(self) -> int:
         """How many samples the worker edits at once."""
         return editors.at_once(self._light) if editors.is_thread_safe(self._light) else 1
+
+    @property
+    def incidental(self) -> Sequence[str]:
+        """Names of options that change nothing of what comes out."""
+        return tuple(getattr(self._light, "incidental", ()))
 
     @property
     def hashes(self) -> Any:
@@ -212,8 +219,10 @@ class Process:
                 self._worker = self._started()
             worker = self._worker
             assert worker is not None
-        if earlier is not None and earlier is not worker:
-            where = "" if self._launch.gpu is None else f" on GPU {self._launch.gpu}"
+        where = "" if self._launch.gpu is None else f" on GPU {self._launch.gpu}"
+        if earlier is None:
+            self._launch.say(f"loading {self._name}{where}")
+        elif earlier is not worker:
             self._launch.say(f"{self._name} is started again{where}: {discretion.cleaned(earlier.why)}")
         self._hello(worker)
         return worker
@@ -224,16 +233,24 @@ class Process:
         try:
             return Running(
                 Start(
-                    recipe=self._recipe,
+                    recipe=self._addressed(),
                     editor=type(self._light),
                     python=self._launch.python,
                     settings=self._launch.settings,
                     places=self.at_once,
                     work=self._work,
+                    key=self.key,
                 )
             )
         except OSError as error:
             raise MachineError(f"a worker process cannot be started: {error.strerror}") from error
+
+    def _addressed(self) -> Recipe:
+        """Return the recipe for another interpreter, in which nobody knows the names of our entry points."""
+        if self._recipe.preset is not None:
+            return self._recipe
+        name = registry.address(self._recipe.name, editors.EDITORS, group=editors.GROUP, what="model")
+        return replace(self._recipe, name=name)
 
     def _hello(self, worker: Running) -> Mapping[str, Any]:
         """Wait for the worker's model, and return what it says of it."""

@@ -42,6 +42,7 @@ class Start:
         settings: Environment variables to set.
         places: How many jobs it does at once.
         work: What it is to look at before its first job.
+        key: The secret that the editor is given before its work, if it asks for one.
     """
 
     recipe: Recipe
@@ -50,12 +51,20 @@ class Start:
     settings: Mapping[str, str]
     places: int
     work: Mapping[str, Any] | None = None
+    key: str | None = field(default=None, repr=False)
+
+    @property
+    def packages(self) -> set[str]:
+        """Top-level modules and packages that the interpreter may not have: of the class, and of the name it is found by."""
+        module, colon, _ = self.recipe.name.partition(":")
+        names = [self.editor.__module__, *([module] if colon and self.recipe.preset is None else [])]
+        return {name.split(".")[0] for name in names}
 
     def message(self, home: Path) -> dict[str, Any]:
         """Return what the worker is told first."""
         made = {"name": self.recipe.name, "options": dict(self.recipe.options), "preset": self.recipe.preset}
         path = sys.path if homes.is_ours(self.python) else []
-        return {"recipe": made, "path": path, "home": str(home), **(self.work or {})}
+        return {"recipe": made, "path": path, "home": str(home), "key": self.key, **(self.work or {})}
 
 
 class Gone(Exception):
@@ -97,7 +106,7 @@ class Running:
         self._gone: str | None = None
         self._tail = b""
         self._started: list[int] = []
-        self._home = homes.made(start.editor)
+        self._home = homes.made(start.packages)
         try:
             self._process = subprocess.Popen(
                 homes.words(self._home, start.python, start.settings),

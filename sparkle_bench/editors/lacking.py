@@ -1,6 +1,6 @@
 """Says which tensors a pipeline's folder lacks, by its own code's word; run by the environment that has its libraries.
 
-    python -I keys.py FOLDER
+    python -I lacking.py FOLDER
 
 prints a JSON list of what is missing or of another shape. Every part is built without memory (on torch's `meta` device)
 and held against the headers of its weights. It imports nothing of this package, so that any environment can run it.
