@@ -100,6 +100,7 @@ def _transport(url: str, key: str | None, given: Mapping[str, Any], stack: ExitS
 def _launched(choice: Choice, prompt: Prompt, stack: ExitStack) -> Judge:
     """Start a server of our own, or one on every group of GPUs of a Ray cluster, and connect."""
     from sparkle_bench.cli.serve import launch, said_to_load
+    from sparkle_bench.judges.before_start import weights
     from sparkle_bench.judges.serving import serving
 
     assert choice.preset is not None
@@ -108,7 +109,7 @@ def _launched(choice: Choice, prompt: Prompt, stack: ExitStack) -> Judge:
     wanted = launch(choice.given, choice.preset)
     click.echo(f"starting {wanted.name}; its log is {wanted.log}", err=True)
     served = stack.enter_context(serving(wanted, said_to_load))
-    wished = _as_launched(choice, wanted, served.commit or _weights(wanted.model))
+    wished = _as_launched(choice, wanted, served.commit or weights(wanted.model))
     stack.push(_why_it_ended(lambda: served.wait(0)))
     return _served(choice, [served.url], prompt, wished, stack)
 
@@ -154,16 +155,6 @@ def _as_launched(choice: Choice, launch: Launch, revision: str | None) -> Option
     from sparkle_bench.judges.serving import telling
 
     return dataclasses.replace(options(choice), model=launch.name, revision=revision, engine=telling(launch.engine))
-
-
-def _weights(model: str) -> str | None:
-    """Return what tells the weights in a folder from others; None for a model of the Hub."""
-    from pathlib import Path
-
-    from sparkle_bench.judges.before_start import fingerprint
-
-    folder = Path(model).expanduser()
-    return fingerprint(folder) if folder.is_dir() else None
 
 
 def _why_it_ended(ended: Callable[[], str | None]) -> Callable[..., None]:

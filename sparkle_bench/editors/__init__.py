@@ -147,7 +147,7 @@ def is_thread_safe(editor: Editor) -> bool:
 
 
 def at_once(editor: Editor) -> int:
-    """Return how many samples the editor does best at once.
+    """Return how many samples the editor does best at once; one if it is not thread-safe.
 
     Raises:
         EditorError: It does not say so in a whole number.
@@ -155,7 +155,7 @@ def at_once(editor: Editor) -> int:
     places = getattr(editor, "at_once", 1)
     if not isinstance(places, int):
         raise EditorError(f"the model's at_once is no whole number: {one_line(repr(places), limit=60)}")
-    return max(1, places)
+    return max(1, places) if is_thread_safe(editor) else 1
 
 
 def load(editor: Editor) -> None:

@@ -19,9 +19,9 @@ from sparkle_bench import disk
 from sparkle_bench.editors import tensors
 from sparkle_bench.editors.environments import Ended, Say, call
 from sparkle_bench.editors.tensors import Tensor
+from sparkle_bench.editors.weights import INDEX, classes
 from sparkle_bench.errors import EditorError, MachineError, listed, one_line
 
-INDEX = "model_index.json"
 NOTE = "conversion.json"
 WEIGHTS = "diffusion_pytorch_model.safetensors"
 CONVERTER = Path("utils", "convert_diffusers", "convert_weights.py")
@@ -153,7 +153,7 @@ def gaps(folder: Path) -> dict[Path, dict[str, Tensor]]:
     Raises:
         EditorError: It is no pipeline's folder, or a file in it cannot be read.
     """
-    parts, found = _parts(folder), dict[Path, dict[str, Tensor]]()
+    parts, found = classes(folder), dict[Path, dict[str, Tensor]]()
     source, reference = folder / "source_embedder" / WEIGHTS, folder / "ref_embedder" / WEIGHTS
     if "ref_embedder" in parts and not reference.exists() and source.is_file():
         found[reference] = tensors.read(source)  # the two have one form
@@ -195,7 +195,7 @@ def refuse(folder: Path, model: str) -> None:
             f"{called} lacks {listed(missing)}, as Kiwi-Edit's converter leaves it for a model without reference images; "
             f"add them with `sparkle-bench setup {model} --model-path FOLDER`"
         )
-    for name in _parts(folder):
+    for name in sorted(classes(folder)):
         _check_part(folder / name, called)
 
 
@@ -293,14 +293,6 @@ def _check_part(folder: Path, called: str) -> None:
         missing = sorted(str(shard) for shard in shards if not (folder / str(shard)).is_file())
         if missing:
             raise EditorError(f"{called} lacks {listed(missing)} in {folder.name}; download it again")
-
-
-def _parts(folder: Path) -> list[str]:
-    """Return the parts of a pipeline that its index names."""
-    if not (folder / INDEX).is_file():
-        raise EditorError(f"{folder.resolve().name} is no folder that diffusers can load: it has no {INDEX}")
-    spec = _json(folder / INDEX)
-    return sorted(name for name, of in spec.items() if name[0] != "_" and isinstance(of, list) and all(of))
 
 
 def _is_unknown(folder: Path) -> bool:

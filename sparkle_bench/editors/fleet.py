@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,6 +21,15 @@ class MemberLost(EditorError):
 
     In a fleet the others take over its samples; otherwise the run stops.
     """
+
+
+def together(found: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the first of several descriptions of a model; where others differ, every kind of them under `devices`."""
+    kinds = [kind for number, kind in enumerate(found) if kind not in found[:number]]
+    names = dict.fromkeys(name for kind in kinds for name in kind)
+    differ = [name for name in names if any(kind.get(name) != kinds[0].get(name) for kind in kinds)]
+    devices = [{"count": found.count(kind)} | {name: kind[name] for name in differ if name in kind} for kind in kinds]
+    return {**kinds[0], **({"devices": devices} if len(kinds) > 1 else {})}
 
 
 class Fleet:
@@ -43,7 +52,7 @@ class Fleet:
         self._all = tuple(members)
         self._say = say
         self._members = list(members)
-        self._places = {id(member): _places(member) for member in members}
+        self._places = {id(member): editors.at_once(member) for member in members}
         self._free = dict(self._places)
         self._changed = threading.Condition()
         self._closed = False
@@ -54,7 +63,7 @@ class Fleet:
     def at_once(self) -> int:
         """Samples at once: all members' together."""
         with self._changed:
-            return max(1, sum(_places(member) for member in self._members))
+            return max(1, sum(editors.at_once(member) for member in self._members))
 
     @property
     def incidental(self) -> Sequence[str]:
@@ -81,24 +90,12 @@ class Fleet:
         self._each(editors.load)
 
     def describe(self) -> dict[str, Any]:
-        """Return the first member's description; where others differ, every kind of them under `devices`.
+        """Return what all members say of the model, as one.
 
         Raises:
             MemberLost: No member is left.
         """
-        found = self._each(lambda member: editors.describe(member, {}))
-        kinds: list[dict[str, Any]] = []
-        for description in found:
-            if description not in kinds:
-                kinds.append(description)
-        if len(kinds) == 1:
-            return kinds[0]
-        names = [name for name in dict.fromkeys(n for kind in kinds for n in kind)]
-        differ = [n for n in names if any(kind.get(n) != kinds[0].get(n) for kind in kinds)]
-        devices = [
-            {"count": found.count(kind)} | {name: kind.get(name) for name in differ if name in kind} for kind in kinds
-        ]
-        return {**kinds[0], "devices": devices}
+        return together(self._each(lambda member: editors.describe(member, {})))
 
     def declared(self) -> dict[str, Any]:
         """Return what the makers declare of the model."""
@@ -215,7 +212,3 @@ class Fleet:
 def _close(member: Editor) -> list[None]:
     editors.close(member)
     return []
-
-
-def _places(member: Editor) -> int:
-    return editors.at_once(member) if editors.is_thread_safe(member) else 1

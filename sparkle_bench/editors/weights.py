@@ -118,7 +118,8 @@ def index(folder: Path) -> dict[str, Any]:
 
 def classes(folder: Path) -> dict[str, str]:
     """Return the class of each part that a pipeline's folder names; a part that is left out has none."""
-    found = {name: part for name, part in index(folder).items() if isinstance(part, list) and len(part) == 2}
+    spec = {name: part for name, part in index(folder).items() if not name.startswith("_")}  # the rest is of the whole
+    found = {name: part for name, part in spec.items() if isinstance(part, list) and len(part) == 2}
     return {name: part[1] for name, part in found.items() if isinstance(part[1], str)}
 
 

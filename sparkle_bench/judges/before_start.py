@@ -101,6 +101,12 @@ def commit(model: str, revision: str | None, environment: Mapping[str, str]) -> 
     return found if _COMMIT.fullmatch(found) else None
 
 
+def weights(model: str) -> str | None:
+    """Return what tells the weights in a folder from others; None for a model of the Hub."""
+    folder = Path(model).expanduser()
+    return fingerprint(folder) if folder.is_dir() else None
+
+
 def fingerprint(folder: Path) -> str:
     """Return what tells the weights in a folder from others: a hash of its configuration and its files' names and sizes."""
     value = hashlib.sha256()

@@ -20,7 +20,7 @@ from typing import Any
 
 from sparkle_bench.cluster import Cluster, join
 from sparkle_bench.errors import JudgeUnavailable, MachineError, listed, one_line
-from sparkle_bench.judges.before_start import fingerprint
+from sparkle_bench.judges.before_start import weights
 from sparkle_bench.judges.serving import Launch, Served, serving
 
 KEY_VARIABLE = "VLLM_API_KEY"
@@ -164,9 +164,7 @@ class Station:
     def _tell(self, served: Served) -> None:
         if self._settled.is_set():
             return
-        folder = Path(served.launch.model).expanduser()
-        revision = served.commit or (fingerprint(folder) if folder.is_dir() else None)
-        self._answer = {"url": served.url, "revision": revision}
+        self._answer = {"url": served.url, "revision": served.commit or weights(served.launch.model)}
         self._settled.set()
 
     def _watched(self, served: Served) -> bool:

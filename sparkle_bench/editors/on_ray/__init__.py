@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from sparkle_bench import editors
 from sparkle_bench.cluster import Cluster, join
 from sparkle_bench.editors import Editor, Recipe
-from sparkle_bench.editors.fleet import Fleet
+from sparkle_bench.editors.fleet import together
 from sparkle_bench.editors.on_ray.crew import Crew, Lost, NoRoom, Post, Terms
 from sparkle_bench.editors.on_ray.station import Station
 from sparkle_bench.editors.worker import lines
@@ -131,8 +131,8 @@ class OnRay:
         """Return what the actors say of the model, and on how many machines they are."""
         self.load()
         ready = self._at_work()[1].ready
-        together = Fleet([_Told(post.hello["describe"]) for post in ready if post.hello is not None]).describe()
-        return {**together, "ray": {"actors": len(ready), "machines": len({post.node for post in ready})}}
+        said = together([post.hello["describe"] for post in ready if post.hello is not None])
+        return {**said, "ray": {"actors": len(ready), "machines": len({post.node for post in ready})}}
 
     def hardware(self) -> dict[str, Any]:
         """Return every kind of machine that edits, without their names, and how many there are of it."""
@@ -218,7 +218,7 @@ class OnRay:
 
     def _terms(self, cluster: Cluster) -> Terms:
         where = replace(self._where, gpus=(), executor="local", ray_address=None)
-        places = editors.at_once(self._light) if editors.is_thread_safe(self._light) else 1
+        places = editors.at_once(self._light)
         hireling = cluster.ray.remote(Station)
         none = str(self._recipe.options.get("device", "")).startswith("cpu")
 
@@ -261,16 +261,3 @@ class OnRay:
             losses.machines += 1
         if losses.actors >= MOST_LOSSES or losses.machines >= MOST_LOST_MACHINES:
             raise EditorError(f"{losses.actors + losses.machines} actors were lost over it; the last: {why}")
-
-
-class _Told:
-    """Only what an actor has said of itself, for `Fleet` to put together."""
-
-    def __init__(self, description: Mapping[str, Any]) -> None:
-        self._description = description
-
-    def describe(self) -> dict[str, Any]:
-        return dict(self._description)
-
-    def edit(self, sample: Sample, out: Path) -> Effort | None:
-        raise EditorError("this one only tells")

@@ -38,7 +38,7 @@ class Station:
 
         try:
             self._editor = editor = placed(self._recipe, self._where)
-            at_once = editors.at_once(editor) if editors.is_thread_safe(editor) else 1
+            at_once = editors.at_once(editor)
             self._places = threading.Semaphore(at_once)
             editors.load(editor)
             self._prepare(work)

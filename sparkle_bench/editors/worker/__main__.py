@@ -105,7 +105,7 @@ def main() -> None:
             raise  # the traceback is for the log
         return
     worker.say({"ready": hello})
-    places = editors.at_once(editor) if editors.is_thread_safe(editor) else 1
+    places = editors.at_once(editor)
     for _ in range(places - 1):
         threading.Thread(target=worker.work, daemon=True).start()
     worker.work()  # some libraries want the main thread

@@ -87,7 +87,7 @@ class Process:
     @property
     def at_once(self) -> int:
         """How many samples the worker edits at once."""
-        return editors.at_once(self._light) if editors.is_thread_safe(self._light) else 1
+        return editors.at_once(self._light)
 
     @property
     def incidental(self) -> Sequence[str]:
