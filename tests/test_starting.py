@@ -171,6 +171,10 @@ MACHINES: dict[str, tuple[dict[str, Any], str]] = {
         },
         "NVIDIA H100, NVIDIA A100",
     ),
+    "one GPU in two runs": (
+        {"hardware": {"gpus": [H100], "used": ["0"]}, "also": [{"hardware": {"gpus": [H100]}}]},
+        H100,
+    ),
     "a cluster": (
         {"hardware": {"machines": [{"count": 3, "gpus": [H100]}, {"count": 1, "gpus": ["L4"]}]}},
         "3 x NVIDIA H100, L4",

@@ -69,11 +69,13 @@ class Entry:
     @property
     def machine(self) -> str:
         """What the edits were made on, as `run.json` has it: its GPUs, or its processors; empty if that is not known."""
-        seen = _hardware(self.run)
-        counts = Counter(printable(name, limit=60) for hardware in seen for name in _gpus(hardware))
-        if counts:
-            return listed([name if count == 1 else f"{count} x {name}" for name, count in counts.items()])
-        cpus = [hardware.get("cpus") for hardware in seen]
+        runs = _hardware(self.run)
+        gpus: Counter[str] = Counter()
+        for machines in runs:  # one after another or beside each other: their numbers are not to be added up
+            gpus |= Counter(printable(name, limit=60) for machine in machines for name in _gpus(machine))
+        if gpus:
+            return listed([name if count == 1 else f"{count} x {name}" for name, count in gpus.items()])
+        cpus = [machine.get("cpus") for machines in runs for machine in machines]
         return f"{cpus[0]} CPUs" if cpus and isinstance(cpus[0], int) else ""
 
     @property
@@ -82,16 +84,16 @@ class Entry:
         return str(self.run["benchmark"]["digest"])
 
 
-def _hardware(run: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Return what the runs of a result were made on: the first's, others', and the machines of a cluster, each once."""
+def _hardware(run: Mapping[str, Any]) -> list[list[Mapping[str, Any]]]:
+    """Return what each run of a result was made on: a machine, or the machines of a cluster."""
     also = run.get("also")
-    found: list[Mapping[str, Any]] = []
+    found = []
     for part in [run, *(also if isinstance(also, list) else [])]:
         known = part.get("hardware") if isinstance(part, Mapping) else None
         if isinstance(known, Mapping):
             machines = known.get("machines")
-            found += [m for m in machines if isinstance(m, Mapping)] if isinstance(machines, list) else [known]
-    return [hardware for place, hardware in enumerate(found) if hardware not in found[:place]]
+            found.append([m for m in machines if isinstance(m, Mapping)] if isinstance(machines, list) else [known])
+    return found
 
 
 def _gpus(hardware: Mapping[str, Any]) -> list[object]:
