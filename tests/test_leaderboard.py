@@ -30,7 +30,7 @@ from sparkle_bench.leaderboard import FILES, Board, Entry, Row, evidence, read_e
 from sparkle_bench.prompts import load_prompt
 from sparkle_bench.records import Edit, Judgment, Probe, Sample
 from sparkle_bench.rubric import Scores
-from sparkle_bench.scoring import score_table
+from sparkle_bench.scoring import collect, score_table
 from sparkle_bench.store import Store
 
 PROMPT = load_prompt("sparkle", root=Path(__file__).parent.parent)
@@ -381,7 +381,7 @@ def test_an_incomplete_result_shows_its_bounds_in_words_and_figures(board: Path)
 def test_scores_csv_read_again_equals_the_score_table(world: Store, model: str) -> None:
     judge = world.read_judge(model, KEY)
     assert judge is not None
-    table = score_table(evidence(world, model, KEY, judge), PROMPT.rubric)
+    table = score_table(collect(evidence(world, model, KEY, judge), PROMPT.rubric))
     read = pd.read_csv(world.judged_dir(model, KEY) / "scores.csv")
     assert list(read.columns) == list(table.columns)
     assert len(read) == len(SAMPLES) * WORLD[model].repeats

@@ -20,7 +20,7 @@ from sparkle_bench.errors import StoreError
 from sparkle_bench.prompts import load_prompt
 from sparkle_bench.records import Edit, Judgment, Probe, Sample
 from sparkle_bench.rubric import Scores, rubric_from_data
-from sparkle_bench.scoring import Bounds, Evidence, Summary, score_table, summarise
+from sparkle_bench.scoring import Bounds, Evidence, Summary, collect, score_table, summarise
 from sparkle_bench.store import Store
 
 RUBRIC = load_prompt("sparkle", root=Path(__file__).parent.parent).rubric
@@ -210,7 +210,7 @@ def judged(sample: Sample, repeat: int, outcome: str, marks: Marks) -> list[Judg
 
 
 def summary_of(known_evidence: Evidence) -> Summary:
-    return summarise(score_table(known_evidence, RUBRIC), RUBRIC)
+    return summarise(collect(known_evidence, RUBRIC))
 
 
 # -- agreement -------------------------------------------------------------------------------------------------------
@@ -219,7 +219,7 @@ def summary_of(known_evidence: Evidence) -> Summary:
 @given(evidence=evidence())
 @settings(max_examples=150, deadline=None)
 def test_every_row_agrees_with_the_second_implementation(evidence: Evidence) -> None:
-    table = score_table(evidence, RUBRIC)
+    table = score_table(collect(evidence, RUBRIC))
     expected = expected_rows(evidence)
     assert len(table) == len(expected) == len(evidence.samples) * evidence.repeats
     for row, line in zip(table.to_dict("records"), expected, strict=True):
@@ -324,7 +324,7 @@ def test_a_sample_nobody_tried_leaves_the_result_incomplete() -> None:
 
 def test_a_verdict_on_another_file_is_stale() -> None:
     judgments = [*(a_verdict(s, (5,) * 6) for s in ALL[:-1]), a_verdict(ALL[-1], (5,) * 6, sha256="sha-of-another")]
-    table = score_table(known(ALL, map(an_edit, ALL), judgments), RUBRIC)
+    table = score_table(collect(known(ALL, map(an_edit, ALL), judgments), RUBRIC))
     assert list(table.status) == ["scored"] * 4 + ["no_verdict"]
 
 
@@ -336,17 +336,17 @@ def test_the_raw_marks_stand_beside_the_capped_ones_and_how_often_the_cap_bound_
         a_verdict(ALL[3], (1, 1, 1, 1, 1, 2)),
         a_verdict(ALL[4], (4, 3, 2, 1, 4, 4)),
     ]
-    table = score_table(known(ALL, map(an_edit, ALL), judgments), RUBRIC)
-    first = table.iloc[0]
+    found = collect(known(ALL, map(an_edit, ALL), judgments), RUBRIC)
+    first = score_table(found).iloc[0]
     assert [first[f"raw_{key}"] for key in KEYS] == [2, 5, 1, 2, 3, 2]
     assert [first[key] for key in KEYS] == [2, 2, 1, 2, 2, 2]
-    assert summarise(table, RUBRIC).cap_bound == pytest.approx(2 / 5)
+    assert summarise(found).cap_bound == pytest.approx(2 / 5)
 
 
 def test_a_rubric_without_a_cap_never_lowers_a_mark() -> None:
     uncapped = rubric_from_data({**RUBRIC.to_data(), "cap": None})
     one = known(ALL[:1], map(an_edit, ALL[:1]), [a_verdict(ALL[0], (1, 5, 5, 5, 5, 5))])
-    summary = summarise(score_table(one, uncapped), uncapped)
+    summary = summarise(collect(one, uncapped))
     assert summary.overall.value == pytest.approx(26 / 6)
     assert summary.cap_bound == 0
 
@@ -375,16 +375,16 @@ def test_repeats_are_averaged_and_one_missing_repeat_leaves_the_sample_unscored(
 
 
 def test_there_is_no_summary_of_nothing() -> None:
-    table = score_table(known([], [], []), RUBRIC)
-    assert len(table) == 0
+    nothing = collect(known([], [], []), RUBRIC)
+    assert len(score_table(nothing)) == 0
     with pytest.raises(StoreError):
-        summarise(table, RUBRIC)
+        summarise(nothing)
 
 
 def test_a_judgment_of_another_rubric_is_refused_by_the_name_of_its_sample() -> None:
     odd = Judgment(sample_id=ALL[0].id, edit_sha256=f"sha-{ALL[0].id}", scores=Scores(marks={"instruction": 3}))
     with pytest.raises(StoreError, match=ALL[0].id):
-        score_table(known(ALL, map(an_edit, ALL), [odd]), RUBRIC)
+        collect(known(ALL, map(an_edit, ALL), [odd]), RUBRIC)
 
 
 # -- games ----------------------------------------------------------------------------------------------------------

@@ -76,13 +76,13 @@ def best_possible(task: Task, missing: Sequence[str]) -> str:
     from sparkle_bench import report
     from sparkle_bench.prompts import load_prompt
     from sparkle_bench.records import Edit
-    from sparkle_bench.scoring import Evidence, score_table, summarise
+    from sparkle_bench.scoring import Evidence, collect, summarise
 
     rubric = load_prompt(task.benchmark.name, root=task.work.store.root).rubric
     none = {sample_id: Edit(sample_id=sample_id, error="no video") for sample_id in missing}
     there = {s.id: Edit(sample_id=s.id, sha256="", unseen=True) for s in task.benchmark.samples if s.id not in none}
     evidence = Evidence(samples=task.benchmark.samples, edits={**there, **none}, judgments={})
-    overall = summarise(score_table(evidence, rubric), rubric).overall
+    overall = summarise(collect(evidence, rubric)).overall
     return f"with them the result can reach {report.number(overall.high)} of {rubric.highest} at most"
 
 

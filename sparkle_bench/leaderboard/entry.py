@@ -12,7 +12,7 @@ from sparkle_bench.errors import PromptError, StoreError, SubmissionError, liste
 from sparkle_bench.leaderboard.cells import unarmed
 from sparkle_bench.records import BENCHMARK_FIELDS, JUDGE_FIELDS, RUN_FIELDS, unusable
 from sparkle_bench.rubric import rubric_from_data
-from sparkle_bench.scoring import Efforts, Evidence, Summary, counted, efforts, score_table, summarise
+from sparkle_bench.scoring import Efforts, Evidence, Summary, collect, counted, efforts, score_table, summarise
 from sparkle_bench.signals.request import load_rules
 from sparkle_bench.stats import Agreement, noise, repeated
 from sparkle_bench.store import Store
@@ -124,8 +124,8 @@ def read_entry(results: Store, model: str, judge_key: str) -> Entry:
         results.board_dir(run["benchmark"]["name"], judge_key)  # refuses a name that cannot be a folder's
         rubric = rubric_from_data(judge["rubric"])
         known = evidence(results, model, judge_key, judge)
-        table = score_table(known, rubric)
-        summary = summarise(table, rubric)
+        marks = collect(known, rubric)
+        summary = summarise(marks)
         took = efforts(known)
         units = repeated(counted(known), rubric)
         audited = _audit(results, model, known, benchmark=run["benchmark"]["name"])
@@ -139,7 +139,7 @@ def read_entry(results: Store, model: str, judge_key: str) -> Entry:
         noise=noise(units, rubric),
         run=run,
         judge=judge,
-        texts=derived_texts(table, audited),
+        texts=derived_texts(score_table(marks), audited),
         efforts=took,
         declared=declared,
     )

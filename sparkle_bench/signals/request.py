@@ -6,6 +6,7 @@ so of the subject ("the subject should remain perfectly still") is left out firs
 
 from __future__ import annotations
 
+import functools
 import re
 import sys
 from collections.abc import Mapping
@@ -23,10 +24,9 @@ else:
 
 FILE = "signals.toml"
 STILL, GENTLE, ENERGETIC, UNSTATED = "still", "gentle", "energetic", "unstated"
-_OF_THE_SUBJECT = re.compile(
-    r"[^.;,]*\b(?:subject|person|character|man|woman|figure|foreground|she|he)\b[^.;,]*\b(?:still|motionless|static)\b[^.;,]*",
-    re.IGNORECASE,
-)
+_CLAUSE = re.compile(r"[^.;,]+")
+_SUBJECT = re.compile(r"\b(?:subject|person|character|man|woman|figure|foreground|she|he)\b", re.IGNORECASE)
+_STILL = re.compile(r"\b(?:still|motionless|static)\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,9 +89,20 @@ def implied_motion(instruction: str, rules: Rules) -> str:
 
     Stillness comes first ("a still photograph of a crashing wave"), then the strongest word.
     """
-    text = " ".join(_OF_THE_SUBJECT.sub(" ", instruction).lower().split())
+    text = " ".join(_CLAUSE.sub(_of_the_scene, instruction).lower().split())
     return next((kind for kind in (STILL, ENERGETIC, GENTLE) if _has(text, rules.motion.get(kind, ()))), UNSTATED)
 
 
+def _of_the_scene(clause: re.Match[str]) -> str:
+    """Return a clause, or nothing in place of one that asks the subject to be still."""
+    named = _SUBJECT.search(clause[0])
+    return " " if named and _STILL.search(clause[0], named.end()) else clause[0]
+
+
 def _has(text: str, beginnings: tuple[str, ...]) -> bool:
-    return any(re.search(rf"\b{re.escape(word)}", text) for word in beginnings)
+    return bool(beginnings) and _beginning(beginnings).search(text) is not None
+
+
+@functools.cache
+def _beginning(words: tuple[str, ...]) -> re.Pattern[str]:
+    return re.compile(rf"\b(?:{'|'.join(map(re.escape, words))})")

@@ -12,7 +12,7 @@ from sparkle_bench import leaderboard
 from sparkle_bench.audit import audit
 from sparkle_bench.errors import PromptError, StoreError, one_line
 from sparkle_bench.records import Judgment
-from sparkle_bench.scoring import counted, score_table, summarise
+from sparkle_bench.scoring import collect, counted, score_table, summarise
 from sparkle_bench.signals.request import load_rules
 from sparkle_bench.store import NAME
 from sparkle_bench.verification import comparing
@@ -38,8 +38,8 @@ def check_derived(result: Result, seat: Seat, findings: Findings) -> None:
         return
     try:
         known = leaderboard.evidence(result.store, result.model, seat.key, seat.judge)
-        table = score_table(known, seat.rubric)
-        summary = summarise(table, seat.rubric)
+        marks = collect(known, seat.rubric)
+        table, summary = score_table(marks), summarise(marks)
     except (StoreError, ValueError) as error:
         findings.differ(judgments, f"no score table can be made of it: {one_line(error)}", FORM)
         return
