@@ -8,9 +8,14 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from sparkle_bench.records import Judgment
 from sparkle_bench.rubric import Rubric
+from sparkle_bench.stats.design import Design
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 Units = Mapping[str, Sequence[Sequence[int]]]
 """By dimension key: for every edit judged more than once the marks that it was given."""
@@ -55,22 +60,65 @@ def noise(units: Units, rubric: Rubric) -> dict[str, Agreement]:
 
 
 def _agreement(units: Sequence[Sequence[int]], rubric: Rubric) -> Agreement:
-    apart = [abs(a - b) for marks in units for a, b in itertools.combinations(marks, 2)]
+    import numpy as np
+
+    marks = np.arange(rubric.lowest, rubric.highest + 1)
+    counts = _counts(units, rubric)
+    sizes = counts.sum(axis=1)
+    pairs = int((sizes * (sizes - 1) // 2).sum())
+    apart = np.abs(marks[:, None] - marks[None, :])
+    same = int((counts * (counts - 1) // 2).sum())
+    distance = int(((counts @ apart) * counts).sum()) // 2
     return Agreement(
         edits=len(units),
-        pairs=len(apart),
-        exact=sum(difference == 0 for difference in apart) / len(apart),
-        difference=sum(apart) / len(apart),
-        alpha=_alpha(units, rubric),
+        pairs=pairs,
+        exact=same / pairs,
+        difference=distance / pairs,
+        alpha=_alpha(counts, rubric),
     )
 
 
-def _alpha(units: Sequence[Sequence[int]], rubric: Rubric) -> float | None:
-    if len({mark for marks in units for mark in marks}) < 2:
-        return None
+def _counts(units: Sequence[Sequence[int]], rubric: Rubric) -> NDArray[Any]:
+    """Return (units, marks) how often each unit was given each mark."""
+    import numpy as np
+
+    counts = np.zeros((len(units), rubric.highest - rubric.lowest + 1), dtype=np.int64)
+    of = np.repeat(np.arange(len(units)), [len(marks) for marks in units])
+    np.add.at(counts, (of, np.fromiter(itertools.chain.from_iterable(units), np.int64) - rubric.lowest), 1)
+    return counts
+
+
+def _alpha(counts: NDArray[Any], rubric: Rubric) -> float | None:
     import krippendorff
     import numpy as np
 
-    counts = np.array([[list(marks).count(m) for m in range(rubric.lowest, rubric.highest + 1)] for marks in units])
+    if (counts.sum(axis=0) > 0).sum() < 2:
+        return None
     domain = np.arange(rubric.lowest, rubric.highest + 1)
     return float(krippendorff.alpha(value_counts=counts, value_domain=domain, level_of_measurement="ordinal"))
+
+
+def judge_error(marks: NDArray[Any], design: Design) -> float | None:
+    """Return the standard error of the overall number that comes from the judge's own noise alone, in marks.
+
+    The variance of a sample's mean over dimensions across its repeats, divided by their number and carried through the
+    means over samples and themes. Unlike the rest of this module it takes the marks that count, for these make the number.
+
+    Args:
+        marks: (S, R, D) capped marks of every repeat.
+        design: How the samples hang together.
+
+    Returns:
+        None with fewer than two repeats.
+
+    Raises:
+        ValueError: The marks are not these samples', or one is missing.
+    """
+    import numpy as np
+
+    design.check(marks.transpose(1, 0, 2))
+    repeats = marks.shape[1]
+    if repeats < 2:
+        return None
+    within = marks.mean(axis=2).var(axis=1, ddof=1) / repeats
+    return float(np.sqrt((within * design.share**2).sum()))
