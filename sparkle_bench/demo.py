@@ -100,7 +100,7 @@ def play(play: Play) -> Board:
             run.measure(staged)
         with play.stage(work) as staged:
             run.judge(staged, play.bench, now=play.now)
-    return next(board for board in leaderboard.rebuild(store) if board.judge_key == play.bench.key)
+    return next(board for board in leaderboard.rebuild(store, sources=bench_dir) if board.judge_key == play.bench.key)
 
 
 def _edit(play: Play, work: Work, loaded: Benchmark) -> None:

@@ -137,7 +137,7 @@ def read_lines(path: Path, read: Callable[[Mapping[str, Any]], R]) -> Iterator[R
     whole = content[: content.rfind(b"\n") + 1]
     for number, line in enumerate(whole.split(b"\n")[:-1], 1):
         try:
-            yield read(json.loads(line))
+            yield read(json.loads(line.decode()))  # bytes would be searched for their encoding first
         except (ValueError, TypeError, AttributeError, RecursionError, SparkleError) as error:
             raise StoreError(
                 f"{path} line {number} is damaged ({one_line(error)}); restore or remove that line"
@@ -163,13 +163,18 @@ class Memory:
             write(self._path, pretty(data))
 
 
+def json_line(data: Mapping[str, Any]) -> bytes:
+    """Return data as the line that is appended for it, its line break included."""
+    return json.dumps(data, ensure_ascii=False).encode(errors="backslashreplace") + b"\n"
+
+
 def append_line(path: Path, data: Mapping[str, Any]) -> None:
     """Append one line of JSON; on return it is on disk. A cut-off line before it is overwritten.
 
     Raises:
         StoreError: It cannot be written.
     """
-    line = json.dumps(data, ensure_ascii=False).encode(errors="backslashreplace") + b"\n"
+    line = json_line(data)
     # Shards on one disk share the file, so each line is written under a lock of its own.
     with held(path.parent / ".locks" / f"{path.name}.lock"):
         try:
@@ -265,6 +270,14 @@ class Hashes:
         except OSError:
             with contextlib.suppress(OSError):
                 temporary.unlink()
+
+
+def stamp(path: Path) -> list[int] | None:
+    """Return what changes with a file, or None if there is none."""
+    try:
+        return _stamp(path)
+    except OSError:
+        return None
 
 
 def _stamp(path: Path) -> list[int]:

@@ -9,6 +9,7 @@
     results/<model>/judged/<judge-key>/judgments.jsonl
     results/<model>/judged/<judge-key>/scores.csv   derived
     results/<model>/judged/<judge-key>/flags.csv    derived: where the judge and the signals contradict each other
+    results/judged_here.jsonl                       the verdicts that were asked for under this root (see `asked`)
     results/.cache/…                                hashes, sampled sources, unpacked archives, verdicts of a check; removable
     leaderboards/<benchmark>/<judge-key>/…          derived
 
@@ -20,6 +21,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence, Set
@@ -79,12 +81,24 @@ class Store:
         """
         return self.model_dir(model) / "judged" / _named(judge_key)
 
+    def judgments_path(self, model: str, judge_key: str) -> Path:
+        """Return the file of one judge's verdicts on a model."""
+        return self.judged_dir(model, judge_key) / "judgments.jsonl"
+
+    def judged_here_path(self) -> Path:
+        """Return the file that says which verdicts were asked for under this root; `asked` reads and writes it."""
+        return self.root / "results" / "judged_here.jsonl"
+
+    def asked_path(self, model: str, judge_key: str) -> Path:
+        """Return the file with the hash of every line of verdicts that was asked for here; it is never published."""
+        return self.root / "results" / ".cache" / "asked" / _named(model) / f"{_named(judge_key)}.jsonl"
+
     def kept(self) -> tuple[Path, Path]:
         """Return the two folders that a repository of boards consists of: the results' and the boards'."""
         return self.root / "results", self.root / "leaderboards"
 
     def boards_index(self) -> Path:
-        """Return the page that links to all boards."""
+        """Return the page that links to all boards; `index.md` and `index.json` lie beside it."""
         return self.root / "leaderboards" / "index.html"
 
     def board_dir(self, benchmark: str, judge_key: str) -> Path:
@@ -119,6 +133,25 @@ class Store:
         return disk.Memory(
             self.root / "results" / ".cache" / "boards" / _named(benchmark) / f"{_named(judge_key)}.json"
         )
+
+    def kept_entry(self, model: str, judge_key: str) -> disk.Memory:
+        """Return what is remembered of one result under one judge, so that it is not read again for nothing."""
+        return disk.Memory(self.root / "results" / ".cache" / "entries" / _named(model) / f"{_named(judge_key)}.json")
+
+    def inputs(self, model: str, judge_key: str) -> list[Path]:
+        """Return the files that everything derived of one result under one judge is made from."""
+        judged = [self.judged_dir(model, judge_key) / name for name in ("judge.json", "judgments.jsonl")]
+        names = ("run.json", "samples.jsonl", "edits.jsonl", "signals.jsonl")
+        return [*(self.model_dir(model) / name for name in names), *judged]
+
+    def index_memory(self) -> disk.Memory:
+        """Return what is remembered of the files that link to all boards."""
+        return disk.Memory(self.root / "results" / ".cache" / "index.json")
+
+    def sources_link(self, benchmark: str, digest: str) -> Path:
+        """Return the place of a link to the folder of a benchmark's source videos on this machine."""
+        name = hashlib.sha256(f"{benchmark} {digest}".encode(errors="surrogatepass")).hexdigest()[:16]
+        return self.root / "results" / ".cache" / "bench" / name
 
     def read_board(self, benchmark: str, judge_key: str) -> dict[str, Any] | None:
         """Return a board's `leaderboard.json` as it was last written, or None where there is none that can be read."""
@@ -169,9 +202,11 @@ class Store:
             name = (folder.parent.name, folder.name)
             if name in keep or _board_name(page) != name:
                 continue
-            for file in files:
-                (folder / file).unlink(missing_ok=True)
-            for emptied in (folder / "figures", folder, folder.parent):
+            page = folder / "page"
+            for file in (*(folder / name for name in files), *page.glob("*.*"), *page.glob("details/*.js")):
+                file.unlink(missing_ok=True)
+            inside = (folder / "figures", page / "details", page)
+            for emptied in (*inside, folder, folder.parent):
                 with contextlib.suppress(OSError):
                     emptied.rmdir()
 
@@ -211,7 +246,7 @@ class Store:
 
     def all_judgments(self, model: str, judge_key: str) -> Iterator[Judgment]:
         """Yield every judgment ever made, in the order in which they were made, also those that were made again."""
-        yield from disk.read_lines(self.judged_dir(model, judge_key) / "judgments.jsonl", judgment_from_json)
+        yield from disk.read_lines(self.judgments_path(model, judge_key), judgment_from_json)
 
     def append_edit(self, model: str, edit: Edit) -> None:
         """Append one line to `edits.jsonl`; on return it is on disk."""
@@ -221,9 +256,21 @@ class Store:
         """Append one line to `signals.jsonl`; on return it is on disk."""
         disk.append_line(self.model_dir(model) / "signals.jsonl", to_json(measurement))
 
-    def append_judgment(self, model: str, judge_key: str, judgment: Judgment) -> None:
-        """Append one line to `judgments.jsonl`; on return it is on disk."""
-        disk.append_line(self.judged_dir(model, judge_key) / "judgments.jsonl", to_json(judgment))
+    def append_judgment(self, model: str, judge_key: str, judgment: Judgment, *, asked: bool = False) -> None:
+        """Append one line to `judgments.jsonl`; on return it is on disk.
+
+        Args:
+            model: The result's name.
+            judge_key: Whose verdict it is.
+            judgment: The verdict, or why there is none.
+            asked: Whether it was asked for here, and neither handed in nor read again. That is put down first, so that
+                a run that is killed leaves no line of which nobody knows.
+        """
+        line = to_json(judgment)
+        if asked:
+            digest = hashlib.sha256(disk.json_line(line)).hexdigest()
+            disk.append_line(self.asked_path(model, judge_key), {"sha256": digest})
+        disk.append_line(self.judgments_path(model, judge_key), line)
 
     # -- locks ---------------------------------------------------------------------------------------------------
 

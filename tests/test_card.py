@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from sparkle_bench import benchmark, editors, run
 from sparkle_bench.editors import Editor
+from sparkle_bench.editors import preset as presets
 from sparkle_bench.errors import EditorError, SparkleError, SubmissionError
 from sparkle_bench.records import Sample
 from sparkle_bench.store import Store
@@ -38,6 +39,7 @@ name = "Wan2.1 VACE — 夜明け"
 version = "1.0"
 parameters = "1.3B"
 license = "Apache-2.0"
+weights = "open"
 link = "https://example.org/vace?a=1&b=(2)#top"
 
 [made_by]
@@ -72,6 +74,7 @@ FULL_DATA = {
         "version": "1.0",
         "parameters": 1_300_000_000,
         "license": "Apache-2.0",
+        "weights": "open",
         "link": "https://example.org/vace?a=1&b=(2)#top",
     },
     "made_by": {"who": "others", "name": "Example Lab"},
@@ -181,6 +184,23 @@ def test_one_overlap_is_enough_and_only_two_denials_deny(sparkle: Any, openve_3m
     assert said == ("yes" if "yes" in both else "no" if both == {"no"} else "unknown")
 
 
+@pytest.mark.parametrize(
+    ("said", "weights"), [('"open"', "open"), ('"closed"', "closed"), ('""', "unknown"), (None, "unknown")]
+)
+def test_weights_are_open_or_closed_or_nobody_says(tmp_path: Path, said: str | None, weights: str) -> None:
+    line = "" if said is None else f"weights = {said}\n"
+    assert card.read(written(tmp_path, HEAD + line)).weights == weights
+
+
+@pytest.mark.parametrize("name", presets.names())
+def test_weights_of_a_known_model_are_open_unless_it_is_hosted(name: str) -> None:
+    found = presets.find(name)
+    assert found is not None
+    hosted = found.needs.key is not None
+    anybodys = not hosted and not found.options.get("model_path") and found.kind == "diffusers"  # any pipeline at all
+    assert found.declared.weights == ("unknown" if anybodys else "closed" if hosted else "open")
+
+
 # -- what cannot -----------------------------------------------------------------------------------------------------
 
 HEAD = '[model]\nname = "a"\n'
@@ -218,6 +238,8 @@ REFUSED: dict[str, tuple[str, str]] = {
     "masks in words": (HEAD + '[inputs]\nmasks = "yes"\n', "expected true or false; found 'yes'"),
     "nothing else, in words": (HEAD + '[inputs]\nother = "None"\n', "left out if there was nothing else"),
     "made by nobody known": (HEAD + '[made_by]\nwho = "me"\n', 'expected "authors" or "others"; found \'me\''),
+    "weights ajar": (HEAD + 'weights = "partly"\n', 'model.weights: expected "open" or "closed"; found \'partly\''),
+    "weights that are true": (HEAD + "weights = true\n", 'expected "open" or "closed"; found true'),
     "a formula for a licence": (HEAD + "license = \"=cmd|'/c calc'!A1\"\n", "a text that begins with a letter or digit"),
     "a script as a link": (HEAD + 'link = "javascript:alert(1)"\n', "model.link: expected an address"),
     "a script behind a space": (HEAD + 'link = "https://a.org/ onclick=alert(1)"\n', "expected an address"),

@@ -101,7 +101,7 @@ def test_a_demo_that_was_stopped_goes_on(tmp_path: Path) -> None:
     process = cli.start("demo", cwd=tmp_path)
     until(lambda: edited(results) > before)
     process.terminate()
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=300)
     assert process.returncode == 1
     assert "run the same command to go on" in err
     for path in results.glob("*/edits.jsonl"):

@@ -42,6 +42,7 @@ RUN_BY_CI = [
     "python -m tests.benchmarks.judging --short",
     "python -m tests.benchmarks.validating --short",
     "python -m tests.benchmarks.editing --clips 6",
+    "python -m tests.benchmarks.boards --short",
     "python -m tests.fuzz_archives --minutes 0.2",
 ]
 RUN_ELSEWHERE = {
@@ -53,6 +54,7 @@ RUN_ELSEWHERE = {
     "SPARKLE_VLLM_PYTHON=path/to/python pytest -m vllm": (".ci/run", "pytest -m vllm"),
     "SPARKLE_EDITORS_PYTHON=path/to/python pytest -m editors": (".ci/run", "pytest -m editors"),
     "pytest -m ray": (".ci/run", "pytest -m ray"),
+    "SPARKLE_CHROMIUM=/usr/bin/chromium pytest -m browser": (".ci/run", "pytest -m browser"),
 }
 """Commands that need more than this file has: who runs them, and the words by which that can be seen."""
 

@@ -15,12 +15,15 @@ import sys
 import click
 
 from sparkle_bench import __version__
+from sparkle_bench.cli.boards import leaderboard
 from sparkle_bench.cli.check import check
+from sparkle_bench.cli.compare import compare
 from sparkle_bench.cli.demo import demo
 from sparkle_bench.cli.doctor import doctor
 from sparkle_bench.cli.exchange import export, import_
+from sparkle_bench.cli.figure import figure
 from sparkle_bench.cli.judges import judges
-from sparkle_bench.cli.look import leaderboard, show
+from sparkle_bench.cli.look import show
 from sparkle_bench.cli.measure import signals
 from sparkle_bench.cli.models import models
 from sparkle_bench.cli.serve import serve
@@ -37,8 +40,8 @@ def cli() -> None:
 
 
 COMMANDS = (
-    demo, validate, pack, evaluate, edit, judge, serve, signals, leaderboard, show, verify, check, export, import_,
-    models, setup, judges, download, doctor,
+    demo, validate, pack, evaluate, edit, judge, serve, signals, leaderboard, show, compare, figure, verify, check, export,
+    import_, models, setup, judges, download, doctor,
 )  # fmt: skip
 for command in COMMANDS:
     cli.add_command(command)

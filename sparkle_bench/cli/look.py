@@ -1,4 +1,4 @@
-"""Commands that only look or rebuild: `leaderboard`, `show`."""
+"""The command that only looks: `show`."""
 
 from __future__ import annotations
 
@@ -13,27 +13,6 @@ from sparkle_bench.cli import options as opt
 if TYPE_CHECKING:
     from sparkle_bench.records import Edit, Effort, Judgment, Measurement, Probe
     from sparkle_bench.rubric import Rubric
-
-
-@click.command("leaderboard")
-@opt.root
-@opt.as_json
-@opt.one_line_errors
-def leaderboard(root: Path, as_json: bool) -> None:
-    """Rebuild every board from results/ alone: CSV, JSON, Markdown, figures and a page."""
-    from sparkle_bench import leaderboard as boards
-    from sparkle_bench.errors import StoreError
-    from sparkle_bench.store import Store
-
-    results = Store(root=root)
-    rebuilt = boards.rebuild(results)
-    if not rebuilt:
-        raise StoreError(
-            f"no judged results under {root / 'results'}; run `sparkle-bench eval` or `sparkle-bench judge` first"
-        )
-    paths = [str(results.board_dir(b.benchmark, b.judge_key) / "index.html") for b in rebuilt]
-    lines = [f"{path}  {len(board.rows)} models" for path, board in zip(paths, rebuilt, strict=True)]
-    click.echo(json.dumps({"boards": paths}, indent=2) if as_json else "\n".join(lines))
 
 
 @click.command("show")

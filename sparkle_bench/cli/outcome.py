@@ -52,7 +52,7 @@ def outcome(task: Task, board: Board, before: Mapping[str, Any] | None) -> Outco
         "before": earlier.get(task.work.model),
     }
     lines = [
-        f"{task.work.model}: overall {report.cell(summary.overall)} ({place(board, row)})",
+        f"{task.work.model}: overall {overall(row)} ({place(board, row)})",
         f"  scored {summary.scored} of {summary.of}, no edit {summary.no_edit}, no verdict {summary.no_verdict}, "
         f"not attempted {summary.unattempted}; mean over scored alone {report.number(summary.scored_overall)}",
         *_flag_line(row),
@@ -63,12 +63,27 @@ def outcome(task: Task, board: Board, before: Mapping[str, Any] | None) -> Outco
     return Outcome(data=data, lines=lines, lacking=lacking)
 
 
+def overall(row: Row) -> str:
+    """Return a row's overall number with its interval, or its bounds."""
+    from sparkle_bench.report.words import cell, quantity
+
+    found = row.entry.summary.overall
+    return cell(found) if found.value is None or row.intervals is None else quantity(found.value, row.intervals.overall)
+
+
 def place(board: Board, row: Row) -> str:
-    """Return a row's rank among those of its track, or why it has none."""
-    if not row.rank:
+    """Return a row's rank among those of its track and how far it is known, or why it has none."""
+    if row.standing is None:
         return row.why_unranked
-    of = sum(other.rank is not None and other.track == row.track for other in board.rows)
-    return f"rank {row.rank} of {of}" + (f" in the track {row.track}" if board.has_extra_inputs else "")
+    track = [other for other in board.rows if other.rank is not None and other.track == row.track]
+    shared = sum(other.rank == row.rank for other in track) - 1
+    low, high = row.standing.low, row.standing.high
+    words = [
+        f"rank {row.rank} of {len(track)}" + (f" in the track {row.track}" if board.has_extra_inputs else ""),
+        f"shared with {shared} other{'s' * (shared > 1)}" if shared else "",
+        f"not told apart from ranks {low} to {high}" if low < high else "",
+    ]
+    return ", ".join(word for word in words if word)
 
 
 def best_possible(task: Task, missing: Sequence[str]) -> str:

@@ -162,7 +162,7 @@ def _judge(task: Task, given: Mapping[str, Any]) -> None:
     from sparkle_bench import leaderboard
 
     before = task.work.store.read_board(task.benchmark.name, key)
-    boards = leaderboard.rebuild(task.work.store)
+    boards = leaderboard.rebuild(task.work.store, sources=task.benchmark.samples[0].root)
     board = next(b for b in boards if b.judge_key == key and b.benchmark == task.benchmark.name)
     found = outcome.outcome(task, board, before)
     _report(found.data, [*found.lines, *outcome.first_error(task)], as_json=given["as_json"])
@@ -175,6 +175,7 @@ def _have_judged(task: Task, choice: Choice) -> str:
     A judge that runs already is looked at before anything is edited; one that we start comes after, since both may need
     the GPU, and not at all if its work is done.
     """
+    from sparkle_bench import asked
     from sparkle_bench.judges import prepare
 
     with ExitStack() as stack:
@@ -190,6 +191,7 @@ def _have_judged(task: Task, choice: Choice) -> str:
             done = road.finished(task, wished, choice.given["repeats"])
             if done is not None:
                 click.echo(f"note: every verdict asked for is there, under {done}; nothing was started", err=True)
+                asked.note(task.work.store, task.work.model, done)  # a run that was killed at its end has not
                 _measure(task, choice)
                 return done
             bench = _ready(stack, task, choice)

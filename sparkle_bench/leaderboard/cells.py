@@ -15,7 +15,9 @@ def unarmed(frame: pd.DataFrame) -> pd.DataFrame:
     """Return a table whose texts and column names are on one line, with an apostrophe before one that begins a formula."""
     texts = frame.select_dtypes(include=["object", "string"]).columns
     safe: pd.DataFrame = frame.copy()
-    safe[texts] = safe[texts].map(_text)
+    for name in texts:  # value by value, since a table says the same many times
+        found = {value: _text(value) for value in safe[name].unique()}
+        safe[name] = safe[name].map(found)
     named: pd.DataFrame = safe.rename(columns=_text)
     return named
 

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
+from sparkle_bench import disk
+from sparkle_bench.asked import judged_here
 from sparkle_bench.audit import Audit, audit
 from sparkle_bench.errors import PromptError, StoreError, SubmissionError, listed, printable
 from sparkle_bench.leaderboard.cells import unarmed
+from sparkle_bench.leaderboard.command import command
 from sparkle_bench.records import BENCHMARK_FIELDS, JUDGE_FIELDS, RUN_FIELDS, unusable
-from sparkle_bench.rubric import rubric_from_data
-from sparkle_bench.scoring import Efforts, Evidence, Summary, collect, counted, efforts, score_table, summarise
+from sparkle_bench.report.details import details
+from sparkle_bench.rubric import Rubric, rubric_from_data
+from sparkle_bench.scoring import Efforts, Evidence, Marks, Summary, collect, counted, efforts, score_table, summarise
 from sparkle_bench.signals.request import load_rules
-from sparkle_bench.stats import Agreement, noise, repeated
+from sparkle_bench.stats import Agreement, noise
 from sparkle_bench.store import Store
 from sparkle_bench.submission import card
 
@@ -26,6 +31,8 @@ DERIVED = (SCORES, FLAGS)
 """What is derived from one judge's verdicts on a result, and kept beside them."""
 MOST_MACHINES = 10_000
 FLAG_COLUMNS = ("sample_id", "repeat", "name", "why")
+Judged = Literal["judged here", "self-reported"]
+"""Whether whoever keeps these results asked the judge, or took over what others say that it said."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,27 +41,33 @@ class Entry:
 
     Attributes:
         model: The result's name.
-        summary: Its numbers.
-        audit: Where the judge and the measured signals contradict each other; None if nothing was measured.
-        units: Raw marks of the edits judged more than once, by dimension key.
-        noise: How far these agree, by dimension key; empty if none was.
         run: Its `run.json`.
         judge: Its `judge.json`.
-        texts: The files that are derived from it, by name.
+        marks: Every mark.
+        summary: Its numbers.
+        audit: Where the judge and the measured signals contradict each other; None if nothing was measured.
+        noise: How far verdicts on the same edits agree, by dimension key; empty if none was judged more than once.
         efforts: What its edits took.
+        texts: The files that are derived from it, by name; None if they are on disk as they should be.
+        details: What the page says of each sample; None likewise.
         declared: What its makers say of the model; None if nothing.
+        judged: Who asked the judge.
+        command: What to run to make it again.
     """
 
     model: str
-    summary: Summary
-    audit: Audit | None
-    units: Mapping[str, Sequence[Sequence[int]]]
-    noise: Mapping[str, Agreement]
     run: Mapping[str, Any]
     judge: Mapping[str, Any]
-    texts: Mapping[str, bytes]
+    marks: Marks
+    summary: Summary
+    audit: Audit | None
+    noise: Mapping[str, Agreement]
     efforts: Efforts
-    declared: card.Card | None = None
+    texts: Mapping[str, bytes] | None
+    details: bytes | None
+    declared: card.Card | None
+    judged: Judged
+    command: str
 
     @property
     def track(self) -> str:
@@ -65,6 +78,11 @@ class Entry:
     def overlap(self) -> card.Answer:
         """Whether its training data overlaps the benchmark's sources, as declared."""
         return self.declared.overlap if self.declared else "unknown"
+
+    @property
+    def weights(self) -> Literal["open", "closed", "unknown"]:
+        """Whether anybody can have the model's weights, as declared."""
+        return self.declared.weights if self.declared else "unknown"
 
     @property
     def machine(self) -> str:
@@ -107,11 +125,76 @@ def _gpus(hardware: Mapping[str, Any]) -> list[object]:
     return gpus * (count if isinstance(count, int) and 0 < count <= MOST_MACHINES else 1)
 
 
-def read_entry(results: Store, model: str, judge_key: str) -> Entry:
+def read_entry(
+    results: Store, model: str, judge_key: str, *, hash_of: Callable[[Path], str] = disk.file_sha256
+) -> Entry:
     """Score one result under one judge. Nothing is written.
+
+    Args:
+        results: The results.
+        model: The result's name.
+        judge_key: Whose verdicts.
+        hash_of: Returns a file's sha256.
 
     Raises:
         StoreError: There is no such result, or it is damaged.
+    """
+    header = read_header(results, model, judge_key, hash_of=hash_of)
+    try:
+        known = evidence(results, model, judge_key, header.judge)
+        marks = collect(known, header.rubric)
+        audited = _audit(results, model, known, benchmark=header.benchmark)
+        return entry_of(
+            header,
+            marks=marks,
+            audit=audited,
+            efforts=efforts(known),
+            texts=derived_texts(score_table(marks), audited),
+            details=details(model, known, audited),
+        )
+    except (PromptError, StoreError) as error:
+        raise StoreError(f"results/{model} cannot be scored: {error}") from error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Header:
+    """What a result says of itself, beside its records.
+
+    Attributes:
+        model: The result's name.
+        run: Its `run.json`.
+        judge: Its `judge.json`.
+        rubric: What its marks mean.
+        declared: What its makers say of the model; None if nothing.
+        judged: Who asked the judge.
+    """
+
+    model: str
+    run: Mapping[str, Any]
+    judge: Mapping[str, Any]
+    rubric: Rubric
+    declared: card.Card | None
+    judged: Judged
+
+    @property
+    def benchmark(self) -> str:
+        """The benchmark's name."""
+        return str(self.run["benchmark"]["name"])
+
+
+def read_header(
+    results: Store, model: str, judge_key: str, *, hash_of: Callable[[Path], str] = disk.file_sha256
+) -> Header:
+    """Read what one result says of itself, and whether it was judged here.
+
+    Args:
+        results: The results.
+        model: The result's name.
+        judge_key: Whose verdicts.
+        hash_of: Returns a file's sha256.
+
+    Raises:
+        StoreError: There is no such result, or what it says cannot be.
     """
     run, judge = results.read_run(model), results.read_judge(model, judge_key)
     if run is None or judge is None:
@@ -123,25 +206,37 @@ def read_entry(results: Store, model: str, judge_key: str) -> Entry:
     try:
         results.board_dir(run["benchmark"]["name"], judge_key)  # refuses a name that cannot be a folder's
         rubric = rubric_from_data(judge["rubric"])
-        known = evidence(results, model, judge_key, judge)
-        marks = collect(known, rubric)
-        summary = summarise(marks)
-        took = efforts(known)
-        units = repeated(counted(known), rubric)
-        audited = _audit(results, model, known, benchmark=run["benchmark"]["name"])
     except (PromptError, StoreError) as error:
         raise StoreError(f"results/{model} cannot be scored: {error}") from error
-    return Entry(
+    here = judged_here(results, model, judge_key, hash_of=hash_of)
+    return Header(
         model=model,
-        summary=summary,
-        audit=audited,
-        units=units,
-        noise=noise(units, rubric),
         run=run,
         judge=judge,
-        texts=derived_texts(score_table(marks), audited),
-        efforts=took,
+        rubric=rubric,
         declared=declared,
+        judged="judged here" if here else "self-reported",
+    )
+
+
+def entry_of(header: Header, *, marks: Marks, **parts: Any) -> Entry:
+    """Return the entry that a header and what was made of its records come to.
+
+    Raises:
+        StoreError: There is no sample.
+    """
+    summary = summarise(marks)
+    return Entry(
+        model=header.model,
+        run=header.run,
+        judge=header.judge,
+        marks=marks,
+        summary=summary,
+        noise=noise(marks.repeated(), header.rubric),
+        declared=header.declared,
+        judged=header.judged,
+        command=command(header.run, header.judge, missing=summary.no_edit > 0),
+        **parts,
     )
 
 

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Sequence
 from datetime import datetime
 
+from sparkle_bench import asked
 from sparkle_bench.errors import JudgeUnavailable, RequestFailed
 from sparkle_bench.provenance import code_version
 from sparkle_bench.records import Judgment
@@ -44,6 +45,7 @@ def judge(work: Work, bench: Bench, *, now: datetime) -> None:
         if not tasks:
             if "usage" not in (work.store.read_judge(work.model, bench.key) or {}):
                 _sum_up(work, bench)
+            asked.note(work.store, work.model, bench.key)  # a run that was killed at its end has not
             return
         work.on_start(sum(len(task.repeats) for task in tasks))
         desk = _desk(work, bench)
@@ -52,6 +54,7 @@ def judge(work: Work, bench: Bench, *, now: datetime) -> None:
             _passes(desk)
         finally:
             _sum_up(work, bench)
+            asked.note(work.store, work.model, bench.key)
 
 
 def _desk(work: Work, bench: Bench) -> Desk:
@@ -80,7 +83,7 @@ def _passes(desk: Desk) -> None:
         if number:
             work.on_start(sum(len(task.repeats) for task in tasks))
         for record in stream(tasks, functools.partial(asking.verdicts, desk), workers=work.workers):
-            work.store.append_judgment(work.model, key, record)
+            work.store.append_judgment(work.model, key, record, asked=_asks(bench))
             work.on_record(record)
             breaker.see(record)
             if record.error_type == SYSTEMIC:
@@ -114,10 +117,17 @@ def _keys(task: Task) -> set[reuse.Key]:
 
 
 def _take_over(work: Work, bench: Bench, tasks: Sequence[Task]) -> None:
-    wanted = [key for task in tasks for key in sorted(_keys(task))]
-    for verdict in reuse.elsewhere(work, bench.key, wanted).values():
-        work.store.append_judgment(work.model, bench.key, verdict)
-        work.on_record(verdict)
+    """Take verdicts from other results, rather from those that were judged here."""
+    key, store = bench.key, work.store
+    wanted = [one for task in tasks for one in sorted(_keys(task))]
+    others = [model for model in store.models() if model != work.model and key in store.judge_keys(model)]
+    here = [model for model in others if asked.judged_here(store, model, key)]
+    for models, known in ((here, _asks(bench)), (others, False)):
+        found = reuse.elsewhere(work, key, wanted, models)
+        for verdict in found.values():
+            store.append_judgment(work.model, key, verdict, asked=known)
+            work.on_record(verdict)
+        wanted = [one for one in wanted if one not in found]
 
 
 def _earlier_repeats(work: Work, bench: Bench) -> int:
@@ -151,6 +161,11 @@ def _sum_up(work: Work, bench: Bench) -> None:
     if judge is not None:
         judge["usage"] = usage(work.store.all_judgments(work.model, bench.key))
         work.store.write_judge(work.model, bench.key, judge)
+
+
+def _asks(bench: Bench) -> bool:
+    """Whether the judge is asked, and not an earlier one's replies read again."""
+    return bench.judge.sees != "nothing"
 
 
 class _Breaker:

@@ -12,18 +12,22 @@ Key = tuple[str, str, int]
 """What is judged once: sample id, hash of the edit, repeat."""
 
 
-def elsewhere(work: Work, judge_key: str, wanted: Sequence[Key]) -> dict[Key, Judgment]:
+def elsewhere(work: Work, judge_key: str, wanted: Sequence[Key], models: Sequence[str]) -> dict[Key, Judgment]:
     """Return the wanted verdicts that other results hold under this judge key, each saying from which it was taken.
 
     Only where the sample is the same in every field: its source, its instruction and its labels.
+
+    Args:
+        work: What they are wanted for.
+        judge_key: Whose verdicts.
+        wanted: Which.
+        models: The results to look into, which that judge has judged; an earlier one goes before a later one.
     """
     found: dict[Key, Judgment] = {}
     if not wanted:
         return found
     own = {sample.id: sample for sample in work.samples}
-    for model in work.store.models():
-        if model == work.model or judge_key not in work.store.judge_keys(model):
-            continue
+    for model in models:
         verdicts = work.store.judgments(model, judge_key)
         fitting = [key for key in wanted if key not in found and key in verdicts and verdicts[key].ok]
         same = _same_samples(work, model, own) if fitting else set()

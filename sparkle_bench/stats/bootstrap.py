@@ -24,6 +24,7 @@ three, whose resamples are too few to have a tail.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -120,7 +121,8 @@ class Stratum:
         return sums
 
 
-def strata(design: Design, level: Level, *, seed: int, draws: int = DRAWS) -> list[Stratum]:
+@functools.lru_cache(maxsize=16)
+def strata(design: Design, level: Level, *, seed: int, draws: int = DRAWS) -> tuple[Stratum, ...]:
     """Return the scenes of every theme or subtheme, resampled.
 
     What is drawn depends on the seed, the name and the scenes' number, so that neither other themes nor the samples' order
@@ -138,7 +140,7 @@ def strata(design: Design, level: Level, *, seed: int, draws: int = DRAWS) -> li
         rng = np.random.default_rng((seed, *name.encode(errors="surrogatepass")))
         spread, freedom = _spread(members.sum(axis=1), drawn(rng, len(scenes), draws))
         found.append(Stratum(samples=samples, members=members, spread=spread, freedom=freedom))
-    return found
+    return tuple(found)
 
 
 def drawn(rng: np.random.Generator, scenes: int, draws: int) -> Floats:

@@ -25,6 +25,7 @@ MOST_DOTS = 100
 took 25 s and 4 GiB."""
 
 Answer = Literal["yes", "no", "unknown"]
+Weights = Literal["open", "closed", "unknown"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +37,7 @@ class Model:
         version: A release or a checkpoint.
         parameters: How many it has.
         license: Of its weights, or how it can be used.
+        weights: `open` if anybody can download them, under whatever licence, else `closed`.
         link: Where more is said of it.
     """
 
@@ -43,6 +45,7 @@ class Model:
     version: str | None = None
     parameters: int | None = None
     license: str | None = None
+    weights: Literal["open", "closed"] | None = None
     link: str | None = None
 
 
@@ -137,6 +140,11 @@ class Card:
         """Whether the training data overlaps the benchmark's sources."""
         answers = (self.training.sparkle, self.training.openve_3m)
         return "yes" if "yes" in answers else "no" if answers == ("no", "no") else "unknown"
+
+    @property
+    def weights(self) -> Weights:
+        """Whether anybody can download the model."""
+        return self.model.weights or "unknown"
 
 
 _SECTIONS: Mapping[str, type[Any]] = {

@@ -95,6 +95,7 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
         ),
         # The first character keeps a spreadsheet from taking the board's cell for a formula.
         "license": _text(100, "a text that begins with a letter or digit", lambda text: text[:1].isalnum()),
+        "weights": _choice("open", "closed"),
         "link": _text(500, "an address, https://… or http://…, without a user", _is_link),
     },
     "made_by": {"who": _choice("authors", "others"), "name": _text(200)},

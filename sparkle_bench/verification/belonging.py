@@ -32,13 +32,16 @@ _N = NAME.pattern
 _BOARD = "|".join(map(re.escape, FILES))
 BELONGS = re.compile(
     r"(?:results|leaderboards)/(?:README\.md|\.gitignore|\.gitattributes|\.gitkeep)"
-    r"|leaderboards/index\.html"
+    r"|results/judged_here\.jsonl|leaderboards/index\.(?:html|md|json)"
+    rf"|leaderboards/published/(?:README\.md|{_N}\.csv)"
     rf"|results/{_N}/(?:run\.json|samples\.jsonl|edits\.jsonl|signals\.jsonl)"
     rf"|results/{_N}/judged/{_N}/(?:judge\.json|judgments\.jsonl|scores\.csv|flags\.csv)"
     rf"|leaderboards/{_N}/{_N}/(?:{_BOARD})"
 )
 FOLDERS = re.compile(rf"results|results/{_N}(?:/judged(?:/{_N})?)?|leaderboards(?:/{_N}(?:/{_N}(?:/figures)?)?)?")
-LOCAL = re.compile(rf"(?:results/(?:\.cache|\.boards\.lock|{_N}/(?:videos|\.locks|judged/{_N}/\.locks)))(?=/|$)")
+LOCAL = re.compile(
+    rf"(?:results/(?:\.cache|\.boards\.lock|{_N}/(?:videos|\.locks|judged/{_N}/\.locks))|leaderboards/{_N}/{_N}/page)(?=/|$)"
+)
 HOLDS = (
     "run.json, samples.jsonl, edits.jsonl, signals.jsonl, and judged/KEY/ with judge.json, judgments.jsonl and two CSV"
 )

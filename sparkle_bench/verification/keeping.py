@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from sparkle_bench import leaderboard
+from sparkle_bench import asked, leaderboard
 from sparkle_bench.benchmark import Benchmark
 from sparkle_bench.disk import Hashes
 from sparkle_bench.errors import StoreError, listed, printable
@@ -178,14 +178,24 @@ def check(kept: Store, *, benchmark: Benchmark | None = None) -> CheckedBoards:
     )
     entries = [_entry(case, model) for model in tree.models()]
     boards = [_board(case, name) for name in sorted({*case.rebuilt.boards, *tree.boards()})]
-    index = kept.boards_index().relative_to(kept.root).as_posix()
-    others = [] if case.rebuilt.damaged or case.rebuilt.spoilt else _compared(case, index)
+    others = [*_index(case), *_notes_of_judging(case)]
     of_entries = {wrong for entry in entries for wrong in entry.differences}
     of_boards = {wrong for board in boards for wrong in board.differences}
     rest = (wrong for wrong in tree.wrong if wrong not in of_entries | of_boards)
     return CheckedBoards(
         entries=tuple(entries), boards=tuple(boards), others=(*rest, *others), notes=_notes(tree, boards)
     )
+
+
+def _index(case: _Case) -> list[Difference]:
+    """Compare the files that link to all boards, where these can be made."""
+    index = case.kept.boards_index().relative_to(case.kept.root)
+    if index.as_posix() in case.rebuilt.spoilt:
+        return [Difference(where=index.as_posix(), what=f"cannot be rebuilt: {case.rebuilt.spoilt[index.as_posix()]}")]
+    if case.rebuilt.damaged or case.rebuilt.spoilt:
+        return []
+    names = [index.with_suffix(suffix).as_posix() for suffix in (".html", ".md", ".json")]
+    return [wrong for name in names for wrong in _compared(case, name)]
 
 
 def _notes(tree: Tree, boards: list[Kept]) -> tuple[str, ...]:
@@ -281,6 +291,20 @@ def _compared(case: _Case, path: str) -> list[Difference]:
         return [Difference(where=path, what="is not written from what is here; remove it")]
     found = comparing.differences(Path(path).name, (case.kept.root / path).read_bytes(), made)
     return [Difference(where=path, what=what) for what in found]
+
+
+def _notes_of_judging(case: _Case) -> list[Difference]:
+    """Look at the file that says what was judged here."""
+    path = case.kept.judged_here_path()
+    where = path.relative_to(case.kept.root).as_posix()
+    if where not in case.tree.files:
+        return []
+    try:
+        asked.notes(case.kept)
+    except StoreError as error:
+        damage = printable(str(error).removeprefix(f"{path} "))
+        return [Difference(where=where, what=f"is damaged: {damage}")]
+    return belonging.look_into(path, where, case.words)
 
 
 # -- boards ------------------------------------------------------------------------------------------------------------

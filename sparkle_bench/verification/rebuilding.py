@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sparkle_bench import leaderboard, report
+from sparkle_bench import leaderboard
 from sparkle_bench.errors import SparkleError, StoreError, printable
 from sparkle_bench.store import Store
 from sparkle_bench.verification.belonging import Tree, unread_prompts
@@ -63,10 +63,10 @@ def rebuild(kept: Store, tree: Tree) -> Rebuilt:
         tree: What lies in it.
     """
     work = _Work(kept=kept, tree=tree)
-    shut = [*tree.unread, *unread_prompts(kept)]
+    shut, notes = [*tree.unread, *unread_prompts(kept)], work.path(kept.judged_here_path())
     for model in tree.models():
         if f"results/{model}/run.json" in tree.files:
-            _score(work, model, [path for path in shut if path.startswith((f"results/{model}/", "prompts"))])
+            _score(work, model, [path for path in shut if path.startswith((f"results/{model}/", "prompts", notes))])
     boards = _boards(work)
     return Rebuilt(files=work.files, boards=boards, damaged=work.damaged, spoilt=work.spoilt)
 
@@ -95,7 +95,7 @@ def _score_by(work: _Work, model: str, key: str) -> None:
         )
     entry = leaderboard.read_entry(work.kept, model, key)
     work.groups.setdefault((str(entry.run["benchmark"]["name"]), key), []).append(entry)
-    work.files |= {f"results/{model}/judged/{key}/{name}": text for name, text in entry.texts.items()}
+    work.files |= {f"results/{model}/judged/{key}/{name}": text for name, text in (entry.texts or {}).items()}
 
 
 def _boards(work: _Work) -> frozenset[str]:
@@ -111,5 +111,18 @@ def _boards(work: _Work) -> frozenset[str]:
         except RUBBISH as error:
             work.spoilt[folder] = printable(error)
     if boards:
-        work.files[work.path(work.kept.boards_index())] = report.index(boards).encode()
+        _index(work, boards)
     return frozenset(folders)
+
+
+def _index(work: _Work, boards: Sequence[leaderboard.Board]) -> None:
+    """Make the files that link to all boards, unless the quoted scores on them cannot be read."""
+    index = work.kept.boards_index()
+    shut = [path for path in work.tree.unread if path.startswith("leaderboards/published")]
+    try:
+        if shut:
+            raise StoreError(f"{printable(shut[0])} is not read")
+        made = leaderboard.index_texts(boards, leaderboard.read_published(work.kept.root))
+        work.files |= {work.path(index.with_name(name)): text for name, text in made.items()}
+    except RUBBISH as error:
+        work.spoilt[work.path(index)] = printable(str(error).replace(f"{work.kept.root}/", ""))

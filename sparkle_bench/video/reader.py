@@ -100,7 +100,7 @@ def _opened(file: File) -> Iterator[str]:
 
 
 def _first(file: File, reader: Any, index: int) -> NDArray[np.uint8] | None:
-    """Return a picture, or None if decord can open the file but lacks its codec."""
+    """Return a picture, or None if decord can open the file but lacks its codec or mistakes its form."""
     import decord
 
     try:
@@ -108,7 +108,7 @@ def _first(file: File, reader: Any, index: int) -> NDArray[np.uint8] | None:
     except (decord.DECORDError, RuntimeError, IndexError):
         _check_readable(file)
         return None
-    return picture
+    return picture if picture.shape[2] == 3 else None  # 16, 24, 48 or 72 px across: decord takes padding for channels
 
 
 def _with_decord(file: File, reader: Any, wanted: Sequence[int]) -> Iterator[NDArray[np.uint8]]:
