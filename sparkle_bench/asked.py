@@ -86,7 +86,7 @@ def note(results: Store, model: str, judge_key: str) -> bool:
         StoreError: `judged_here.jsonl` is damaged or cannot be written.
     """
     path = results.judgments_path(model, judge_key)
-    with disk.held(results.asked_path(model, judge_key).parent.parent / ".note.lock"):  # shards may end at once
+    with results.noting():  # shards may end at once
         if not path.is_file():
             return False
         content = path.read_bytes()

@@ -19,14 +19,15 @@ _IN_TEXT = [
         r"(?i)(?<![A-Za-z])(?:[\w-]*(?:token|api[-_]?key|secret|password|passwd))(?P<sign>[=:] ?)(?P<value>[^\s&'\",;]+)"
     ),
 ]
-_FOLDERS = re.compile(r"(?<![\w.:/])~?/(?:[\w.+@-]+/)*(?=[\w.+@-])")
+_FOLDERS = re.compile(r"(?:(?<![\w./])|(?<=file://))~?/(?:[\w.+@-]+/)*(?=[\w.+@-])")
+_DRIVES = re.compile(r"(?<![A-Za-z])[A-Za-z]:\\(?:[\w .+@-]+\\)*(?=[\w.+@-])")
 
 
 def cleaned(text: str) -> str:
     """Return text in which what looks like a secret is hidden and absolute paths are cut to their last part."""
     for pattern in _IN_TEXT:
         text = pattern.sub(_hide, text)
-    return _FOLDERS.sub("", text)
+    return _DRIVES.sub("", _FOLDERS.sub("", text))
 
 
 def _hide(match: re.Match[str]) -> str:

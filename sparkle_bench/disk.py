@@ -104,7 +104,7 @@ def second_name(file: Path, place: Path) -> None:
 
 def pretty(data: Mapping[str, Any]) -> bytes:
     """Return data as JSON that people can read."""
-    return (json.dumps(data, indent=2, ensure_ascii=False) + "\n").encode()
+    return (json.dumps(data, indent=2, ensure_ascii=False) + "\n").encode(errors="backslashreplace")
 
 
 def read_json(path: Path) -> dict[str, Any] | None:

@@ -19,6 +19,9 @@ MOST_LETTERS = 500
 MOST = 1e15
 """Seconds, bytes, frames or dollars beyond this are a mistake."""
 
+MOST_REPEATS = 100
+"""Verdicts per edit that are believed: a table of more would fill the memory."""
+
 RUN_FIELDS: Mapping[str, type] = {"benchmark": dict, "editor": dict}
 """What a board needs of `run.json`."""
 BENCHMARK_FIELDS: Mapping[str, type] = {"name": str, "digest": str, "samples": int, "partial": bool}

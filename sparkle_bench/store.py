@@ -289,6 +289,12 @@ class Store:
         with disk.held(self.root / "results" / ".boards.lock"):
             yield
 
+    @contextmanager
+    def noting(self) -> Iterator[None]:
+        """Hold the notes of what was judged here."""
+        with disk.held(self.root / "results" / ".cache" / "asked" / ".note.lock"):
+            yield
+
     def _locks(self, model: str) -> Path:
         return self.model_dir(model) / ".locks"
 

@@ -61,14 +61,29 @@ def address(folder: Path, route: str = "") -> str:
 
 
 class _Quiet(SimpleHTTPRequestHandler):
+    def __init__(self, *args: Any, failed: list[str], **options: Any) -> None:
+        self.failed = failed
+        super().__init__(*args, **options)
+
     def log_message(self, format: str, *args: Any) -> None:
         """Say nothing: what is asked for is noted in the browser."""
 
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """Note what a browser asks for of itself too, such as an icon: its page never hears of that."""
+        self.failed.append(f"{code} {self.path}")
+        super().send_error(code, message, explain)
+
 
 @contextmanager
-def served(folder: Path) -> Iterator[str]:
-    """Serve a folder as `python -m http.server` does, and give its address, with a slash at the end."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(folder)))
+def served(folder: Path, failed: list[str] | None = None) -> Iterator[str]:
+    """Serve a folder as `python -m http.server` does, and give its address, with a slash at the end.
+
+    Args:
+        folder: What is served.
+        failed: Takes every request that could not be met.
+    """
+    handler = partial(_Quiet, directory=str(folder), failed=[] if failed is None else failed)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
@@ -138,7 +153,10 @@ class Seen:
         )
 
     def until(self, expression: str, argument: object = None) -> None:
-        """Wait until an expression holds. Playwright's own way runs it by `eval`, which the page's policy forbids."""
+        """Wait until an expression, or a function of the argument, holds.
+
+        For Playwright's own `wait_for_function` the page's policy would have to allow `eval`: an expression fails under it.
+        """
         deadline = time.monotonic() + PATIENCE / 1000
         while not self.page.evaluate(expression, argument):
             assert time.monotonic() < deadline, f"never: {expression}"

@@ -141,7 +141,7 @@ def test_every_link_is_relative_and_leads_to_a_file_of_the_bundle(published: Pat
 def test_every_board_says_where_its_videos_and_posters_are(judge: str, published: Path, original: World) -> None:
     said = media(published, judge)
     samples = {sample.id for sample in made_results.samples(MADE)}
-    assert (said["bundle"], said["results"], said["sources"]) == (True, None, None)
+    assert (said["results"], said["sources"]) == (None, None)
     assert set(said["files"]["source"]) == samples
     assert set(said["models"]) == set(said["files"]["models"]) == set(MODELS)
     assert all(set(paths) == samples for paths in said["files"]["models"].values())
@@ -633,6 +633,7 @@ def from_disk(folder: Path) -> Iterator[str]:
     yield folder.parent.as_uri() + "/"
 
 
+@pytest.mark.browser
 @pytest.mark.parametrize("way", [from_disk, page.served], ids=["from disk", "from a server's subfolder"])
 def test_videos_play_in_a_browser_and_no_request_fails(way: Any, published: Path) -> None:
     sample = made_results.samples(MADE)[1].id
@@ -643,10 +644,9 @@ def test_videos_play_in_a_browser_and_no_request_fails(way: Any, published: Path
         with page.opened(browser, url) as seen:
             seen.page.on("requestfailed", lambda request: failed.append(f"{request.url} {request.failure}"))
             seen.page.on("response", lambda answer: failed.append(answer.url) if answer.status >= 400 else None)
-            seen.page.wait_for_function(
+            seen.until(
                 "() => { const all = [...document.querySelectorAll('video')];"
-                " return all.length >= 3 && all.every(video => video.readyState >= 2); }",
-                timeout=page.PATIENCE,
+                " return all.length >= 3 && all.every(video => video.readyState >= 2); }"
             )
             played = seen.page.evaluate(PLAYED)
             seen.expect_clean()
@@ -663,6 +663,7 @@ def test_videos_play_in_a_browser_and_no_request_fails(way: Any, published: Path
         assert [url for url in seen.requests if url.endswith(".jpg")], "posters are shown"
 
 
+@pytest.mark.browser
 def test_all_boards_are_linked_from_the_first_page(published: Path) -> None:
     with page.chromium() as browser, page.opened(browser, page.address(published), page.Options(scripts=False)) as seen:
         links = seen.page.eval_on_selector_all("a", "links => links.map(link => link.getAttribute('href'))")

@@ -149,18 +149,15 @@ def test_folders_are_told_as_seen_from_the_page() -> None:
         "media",
         [
             {
-                "results": "../../../results", "sources": "../../../data/Sparkle", "models": ["a", "b"], "posters": None,
-                "beside": False, "bundle": False, "files": None,
+                "results": "../../../results", "sources": "../../../data/Sparkle", "models": ["a", "b"], "files": None,
             }
         ],
     )  # fmt: skip
 
 
 def test_a_bundle_names_every_file_that_it_holds() -> None:
-    bundle = Bundled(sources={"s": "videos/source/s.mp4"}, models={"a": {"s": "videos/a/s.mp4"}}, posters="posters")
+    bundle = Bundled(sources={"s": "videos/source/s.mp4"}, models={"a": {"s": "videos/a/s.mp4"}})
     _, [said] = read(media(Places(bundle=bundle)))
-    assert said["bundle"] is True
-    assert said["posters"] == "posters"
     assert said["files"] == {"source": {"s": "videos/source/s.mp4"}, "models": {"a": {"s": "videos/a/s.mp4"}}}
 
 

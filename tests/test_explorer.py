@@ -157,6 +157,7 @@ def cases(board: VideoBoard) -> dict[str, tuple[str, list[str]]]:
     first, second, third = board.names[:3]
     shown = [Marks(board, name) for name in (first, second, third)]
     every = [Marks(board, name) for name in board.names]
+    editing = [Marks(board, name) for name in board.names if name != "identity"]
     [gappy] = [name for name in board.names if "v" in Marks(board, name).status][:1]
     models = f"models={listed([first, second, third])}"
     last = board.data["rubric"]["dimensions"][-1]["key"]
@@ -193,6 +194,10 @@ def cases(board: VideoBoard) -> dict[str, tuple[str, list[str]]]:
             f"{models}&differ=models&by=1.5",
             wanted(board, lambda s, _: between(1.5, spread([one.mean(s) for one in shown]), 4)),
         ),
+        "any models differ, the control left out": (
+            "of=.any&differ=models&by=2.5",
+            wanted(board, lambda s, _: between(2.5, spread([one.mean(s) for one in editing]), 4)),
+        ),
         "repeats differ": (
             f"{models}&differ=repeats&by=0.5",
             wanted(board, lambda s, _: any(between(0.5, one.repeats_differ(s), 4) for one in shown)),
@@ -223,8 +228,8 @@ def cases(board: VideoBoard) -> dict[str, tuple[str, list[str]]]:
 
 FILTERS = (
     "theme", "subtheme", "words", "mean of a shown model", "mean of any model", "a dimension of one model",
-    "models differ", "repeats differ", "no edit", "no verdict", "failures of any model", "scored throughout", "flagged",
-    "two at once",
+    "models differ", "any models differ, the control left out", "repeats differ", "no edit", "no verdict",
+    "failures of any model", "scored throughout", "flagged", "two at once",
 )  # fmt: skip
 
 
@@ -286,7 +291,7 @@ def test_every_control_of_the_filter_stands_in_the_address_and_comes_back(show: 
         form.get_by_label("Order").select_option("mean")
         form.get_by_label("highest first").check()
         form.get_by_role("searchbox").fill("light")
-        seen.page.wait_for_function("() => location.hash.includes('q=light')")
+        seen.until("location.hash.includes('q=light')")
         said = dict(part.split("=", 1) for part in unquote(seen.hash).partition("?")[2].split("&"))
         assert said == {
             "theme": "season", "subtheme": "spring", "of": ".any", "dim": "fg_integrity", "marks": "1-4.5",
@@ -456,6 +461,7 @@ def test_an_unknown_sample_and_unknown_models_are_no_trouble(show: Open, board: 
     with show("#/sample/nobody%20knows?models=x") as seen:
         assert "This board has no sample nobody knows." in seen.page.locator("main").inner_text()
         seen.page.get_by_role("link", name="All samples").click()
+        seen.page.wait_for_selector("table.samples")
         assert ids(seen) == board.ids
         seen.go(board.route(board.ids[0], ["nobody", board.names[1], board.names[1]]))
         settled(seen)
@@ -560,9 +566,7 @@ def test_only_the_shown_samples_videos_and_the_shown_models_details_are_asked_fo
 def test_videos_that_are_known_to_be_elsewhere_are_not_asked_for(browser: Browser, board: VideoBoard) -> None:
     place = board.folder / "page" / "media.js"
     kept = place.read_bytes()
-    place.write_text(
-        'sparkle.media({"results":null,"sources":null,"models":[],"posters":null,"bundle":false,"files":null});\n'
-    )
+    place.write_text('sparkle.media({"results":null,"sources":null,"models":[],"files":null});\n')
     try:
         with page.opened(
             browser, page.address(board.folder, board.route(board.edited(board.names[:1])[0], board.names[:1]))
@@ -635,9 +639,7 @@ def test_no_text_of_the_data_runs_or_breaks_a_sample(browser: Browser, hostile: 
             assert states[0] == "ready"
             if s + 1 < len(hostile.ids):
                 seen.page.keyboard.press("n")
-                seen.page.wait_for_function(
-                    "name => document.querySelector('#view h2').textContent === name", arg=hostile.ids[s + 1]
-                )
+                seen.until("name => document.querySelector('#view h2').textContent === name", hostile.ids[s + 1])
         seen.expect_clean()
 
 
@@ -707,6 +709,34 @@ def test_the_keys_reach_every_control_of_a_sample(show: Open, board: VideoBoard)
             "Next ›",
             "All samples",
         } <= reached
+
+
+def test_a_phone_has_the_steps_on_one_line_and_a_picture_in_its_window(show: Open, board: VideoBoard) -> None:
+    pair = [name for name in board.names if name != "identity"][:2]
+    with show(board.route(board.edited(pair)[1], pair), PHONE) as seen:
+
+        def box(selector: str) -> dict[str, float]:
+            found: dict[str, float] = seen.page.locator(selector).first.evaluate(
+                "(node) => { const {top, bottom, height} = node.getBoundingClientRect(); return {top, bottom, height}; }"
+            )
+            return found
+
+        steps = seen.page.get_by_role("navigation", name="Samples")
+        parts = (steps.get_by_text("‹ Previous"), steps.locator(".count"), steps.get_by_text("Next ›"))
+        places = [part.bounding_box() for part in parts]
+        middles = [place["y"] + place["height"] / 2 for place in places if place]
+        assert len(middles) == 3
+        assert max(middles) - min(middles) < 4
+        links = seen.page.locator(".views a").evaluate_all("all => all.map(link => link.getBoundingClientRect().top)")
+        assert len(set(links)) == 1
+        assert not seen.page.locator(".about").first.is_visible()
+        assert box(".tile .screen")["top"] < PHONE.height / 1.5
+        seen.page.evaluate("scrollTo(0, 0)")
+        seen.page.get_by_role("button", name="Wipe", exact=True).evaluate("button => button.click()")
+        screen = box(".tile[data-side=left] .screen")
+        assert screen["top"] >= 0
+        assert screen["bottom"] <= box(".player-controls")["top"] + 1
+        assert page.narrow(seen)
 
 
 def test_the_filters_are_folded_on_a_phone(show: Open) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,8 @@ from sparkle_bench.prompts import load_prompt
 from sparkle_bench.records import Edit, Judgment, Sample
 from sparkle_bench.rubric import Scores
 from sparkle_bench.store import Store
+from tests import cli
+from tests.conftest import DemoRun
 from tests.makers import counting_level, write_benchmark, write_clip, write_counting_clip
 
 RUBRIC = load_prompt("sparkle", root=Path(__file__).parent.parent).rubric
@@ -317,6 +320,59 @@ def test_the_command_writes_a_png_and_a_pdf_alike_each_time(world: World, monkey
     world.run("--models", "a,b", "--only", ID, "--out", "again")
     assert {Path(f"again.{name[-3:]}").read_bytes() == content for name, content in made.items()} == {True}
     assert [path.name for path in world.store.root.glob("*.tmp")] == []
+
+
+def test_a_judge_key_may_be_told_by_how_it_begins(world: World, tmp_path: Path) -> None:
+    for model, key in (("a", "qwen-32b-01"), ("b", "qwen-32b-02"), ("b", "qwen-32b")):
+        world.edited(model, frames=9)
+        world.judged(model, key, [4] * 6)
+
+    def drawn(wanted: str) -> Result:
+        base = ("--models", "a,b", "--only", ID, "--kind", "png", "--out", tmp_path / "f", "--json")
+        return world.run(*base, "--judge", wanted)
+
+    def marks(wanted: str) -> list[str]:
+        return [row["mark"] for row in json.loads(drawn(wanted).stdout)["figures"][0]["rows"]]
+
+    assert marks("qwen-32b-01") == ["", "mean mark 4.00", "not judged"]
+    assert marks("qwen-32b") == ["", "not judged", "mean mark 4.00"], "a whole key is no beginning"
+    several = drawn("qwen")
+    assert several.exit_code == 1
+    assert (
+        "--judge qwen fits 3 judge keys; choose one with --judge: qwen-32b-01, qwen-32b, qwen-32b-02" in several.stderr
+    )
+    assert "no verdicts of 'qwen-33b-01'; did you mean qwen-32b-01" in drawn("qwen-33b-01").stderr
+
+
+def test_without_a_benchmark_folder_the_sources_come_from_where_the_board_has_them(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = ["--models", "a", "--only", ID, "--kind", "png", "--root", str(world.store.root)]
+    world.edited("a", frames=9)
+    world.store.write_run(
+        "a", {"model": "a", "benchmark": {"name": "sparkle", "digest": "d"}, "editor": {}}, world.samples
+    )
+    done = CliRunner().invoke(figure, words)
+    assert "no benchmark folder at data/Sparkle-Bench" in done.stderr
+    link = world.store.sources_link("sparkle", "d")
+    link.parent.mkdir(parents=True)
+    link.symlink_to(world.bench, target_is_directory=True)
+    assert CliRunner().invoke(figure, words).exit_code == 0
+    done = CliRunner().invoke(figure, [*words, "--bench", "data/Sparkle-Bench"])
+    assert "no benchmark folder at data/Sparkle-Bench" in done.stderr, "what was asked for is not replaced"
+    Path("data/Sparkle-Bench").mkdir(parents=True)
+    assert "has no source video" in CliRunner().invoke(figure, words).stderr, "the folder in its place comes first"
+
+
+def test_the_line_that_the_demo_ends_with_draws_a_figure(demo_run: DemoRun, tmp_path: Path) -> None:
+    done = cli.run("demo", "--root", demo_run.root, cwd=tmp_path, timeout=300)
+    assert "as expected" in done.stdout
+    program, *words = shlex.split(done.stdout.splitlines()[-1].partition(": ")[2])
+    assert program == "sparkle-bench"
+    drawn = cli.run(*words, cwd=tmp_path, timeout=120)
+    assert (drawn.returncode, drawn.stderr) == (0, "")
+    assert all((tmp_path / name).is_file() for name in drawn.stdout.split())
 
 
 def test_letters_that_no_font_has_are_told(world: World, tmp_path: Path) -> None:

@@ -490,6 +490,21 @@ def test_what_is_no_secret_is_shown(words: str) -> None:
     assert cleaned_words(words.split()) == words.split()
 
 
+PATHS = {
+    "No such file:/home/somebody/a.bin": "No such file:a.bin",
+    "file:///home/somebody/x.mp4": "file://x.mp4",
+    "a=/home/somebody/x:/home/somebody/y": "a=x:y",
+    "cannot open C:\\Users\\somebody\\x.mp4": "cannot open x.mp4",
+    "http://127.0.0.1:8000/v1 and hf://owner/name": "http://127.0.0.1:8000/v1 and hf://owner/name",
+    "../x/y at 16/9": "../x/y at 16/9",
+}
+
+
+@pytest.mark.parametrize(("text", "shown"), PATHS.items())
+def test_folders_are_cut_wherever_they_begin(text: str, shown: str) -> None:
+    assert cleaned(text) == shown
+
+
 def test_folders_are_cut_from_text_but_not_addresses() -> None:
     assert (
         cleaned("File /opt/x/y/infer.py line 3, see https://host/a/b") == "File infer.py line 3, see https://host/a/b"

@@ -186,21 +186,40 @@ def test_an_incomplete_result_is_marked_and_shows_bounds(boards: list[Board], cr
     assert row.entry.model not in pair(crossing, *(f"sparkle, {key}" for key in KEYS)).shared
 
 
-def test_a_preset_is_known_by_the_editor_too_unless_two_results_have_it(boards: list[Board]) -> None:
-    rows = [row for row in boards[0].rows if row.rank and row.entry.model not in PRESETS][:2]
+def made_by(board: Board, **editors: str) -> Board:
+    """The board with only these results, by name with what they were made with; names of rows that it ranks."""
+    rows = [row for row in board.rows if row.rank][: len(editors)]
+    made = []
+    for row, (model, editor) in zip(rows, editors.items(), strict=True):
+        run = {**row.entry.run, "editor": {"name": editor}}
+        made.append(replace(row, entry=replace(row.entry, model=model.replace("_", "-"), run=run)))
+    return replace(board, rows=tuple(made))
 
-    def made_by(*editors: str) -> Board:
-        entries = [
-            replace(row, entry=replace(row.entry, run={**row.entry.run, "editor": {"name": editor}}))
-            for row, editor in zip(rows, editors, strict=True)
-        ]
-        return replace(boards[0], rows=tuple(entries))
 
-    one, several = (crossed([made_by("kiwi-edit", editor)], QUOTED) for editor in ("folder", "kiwi-edit"))
-    assert line(one, rows[0].entry.model)["authors-sparkle (quoted)"] == [("2.54", "")]
-    assert pair(one, f"sparkle, {KEYS[0]}", "authors-sparkle (quoted)").shared == ("kiwi-edit",)
-    assert line(several, rows[1].entry.model)["authors-sparkle (quoted)"] == [("2.54", "")]
-    assert not [p for p in several.pairings if not p.one.quoted]
+def test_a_fine_tune_made_with_a_preset_is_marked_beside_it_and_in_no_comparison(boards: list[Board]) -> None:
+    ours = [made_by(board, tuned="kiwi-edit", kiwi_edit="folder", other="kiwi-edit") for board in boards]
+    found = crossed(ours, QUOTED)
+    how = "ours was made with kiwi-edit under another name; its options may differ"
+    for model in ("tuned", "other"):
+        assert line(found, model)["authors-sparkle (quoted)"] == [("2.54", how)]
+        ((_, differs),) = line(found, model)["vidu-s2 (quoted)"]
+        assert differs.startswith("given a reference image") and differs.endswith(how)
+    assert line(found, "kiwi-edit")["authors-sparkle (quoted)"] == [("2.54", "")]
+    assert pair(found, f"sparkle, {KEYS[0]}", "authors-sparkle (quoted)").shared == ("kiwi-edit",)
+    assert pair(found, *(f"sparkle, {key}" for key in KEYS)).shared == ("kiwi-edit", "other", "tuned")
+    on = {each["model"]: each["on"] for each in report.printed_elsewhere(ours[0], QUOTED)}
+    assert {each["differs"] for each in on["kiwi-edit"] if each["board"] == "authors-sparkle"} == {""}
+    assert {each["differs"] for each in on["tuned"] if each["board"] == "authors-sparkle"} == {how}
+    for text in (report.index(ours, QUOTED), report.index_markdown(ours, QUOTED)):
+        row = next(part for part in re.split(r"\n|<tr>", text) if "tuned" in part and how in part)
+        assert re.search("2\\.54 ?†", row)
+
+
+def test_a_fine_tune_alone_is_not_the_quoted_model(boards: list[Board]) -> None:
+    found = crossed([made_by(boards[0], tuned="kiwi-edit")], QUOTED)
+    assert not [each for each in found.pairings if not each.one.quoted]
+    assert line(found, "kiwi-edit")["authors-openve (quoted)"] == [("2.58", "")]
+    assert line(found, "kiwi-edit")[f"sparkle, {KEYS[0]}"] == []
 
 
 def test_a_name_printed_alike_on_two_quoted_boards_is_one_line(crossing: Crossing) -> None:
@@ -328,6 +347,37 @@ def test_the_largest_moves_are_named_first() -> None:
     assert [(move.model, move.one, move.other) for move in found.moves] == [("m0", 1, 5), ("m4", 5, 1)]
 
 
+NO_VLM = "It marks by rules and compares with no other board."
+
+
+def without_a_vlm(board: Board) -> Board:
+    identity = {**board.judge["identity"], "judge": "signals", "model": "signals-no-vlm"}
+    return replace(board, judge={**board.judge, "identity": identity, "notes": [NO_VLM]})
+
+
+def test_a_judge_that_is_no_vlm_is_compared_with_no_other(boards: list[Board]) -> None:
+    one, other = f"sparkle, {KEYS[0]}", f"sparkle, {KEYS[1]}"
+    found = crossed([without_a_vlm(boards[0]), boards[1]], QUOTED)
+    assert not [each for each in found.judges if one in (each.one.title, each.other.title)]
+    assert [each for each in found.judges if other in (each.one.title, each.other.title)]
+    data = json.loads(report.index_json([without_a_vlm(boards[0]), boards[1]], QUOTED))
+    (said,) = (each for each in data["pairs"] if (each["one"], each["other"]) == (one, other))
+    assert (said["same_benchmark"], said["comparable"], said["agreement"], said["moves"]) == (True, False, None, [])
+    for made in FORMATS:
+        assert "tau-b" not in made([without_a_vlm(boards[0]), boards[1]])
+        assert "tau-b" in made(boards)
+
+
+def test_what_a_judge_says_of_itself_stands_with_its_board_and_among_the_differences(boards: list[Board]) -> None:
+    noted = [without_a_vlm(boards[0]), boards[1]]
+    assert told(pair(crossed(noted, []), *(f"sparkle, {key}" for key in KEYS)))["note"] == (NO_VLM, "–")
+    row = next(row for row in Read(report.index(noted)).rows if row[0].startswith(KEYS[0]))
+    assert row[0].endswith(NO_VLM)
+    row_said = next(text for text in report.index_markdown(noted).splitlines() if text.startswith(f"| [{KEYS[0]}"))
+    assert NO_VLM in row_said.replace("\\", "").split(" | ")[0]
+    assert json.loads(report.index_json(noted))["boards"][0]["notes"] == [NO_VLM]
+
+
 # -- formats -----------------------------------------------------------------------------------------------------------
 
 
@@ -391,6 +441,7 @@ def test_hostile_text_is_only_text_on_the_index(boards: list[Board], text: str) 
     assert wild.tags == tame.tags
     assert "".join(wild.text).count(text) == "".join(tame.text).count("tame") > 30
     assert not [link for link in wild.links if not link.startswith(("#", "https://example.org/"))
+                and link != "data:,"  # no icon
                 and not link.endswith("/index.html")]  # fmt: skip
     assert not [link for link in wild.links if link.startswith("javascript:")]
 
@@ -427,6 +478,7 @@ LOOKS = {
 }
 
 
+@pytest.mark.browser
 def test_the_index_in_chromium(tmp_path: Path, boards: list[Board]) -> None:
     (tmp_path / "index.html").write_bytes(report.index(boards, QUOTED).encode())
     with page.chromium() as browser:
@@ -441,6 +493,7 @@ def test_the_index_in_chromium(tmp_path: Path, boards: list[Board]) -> None:
                 assert page.violations(seen) == []
 
 
+@pytest.mark.browser
 def test_hostile_text_runs_nothing_in_chromium(tmp_path: Path, boards: list[Board]) -> None:
     (tmp_path / "index.html").write_bytes(report.index(*hostile(boards, "".join(HOSTILE.values()))).encode())
     with page.chromium() as browser, page.opened(browser, page.address(tmp_path), page.PHONE) as seen:

@@ -17,7 +17,6 @@ from sparkle_bench.store import Store
 from tests.made_results import Made, write
 
 KEY = "made-judge-0000"
-ENGINES = ("pdflatex", "lualatex", "xelatex")
 DOCUMENT = r"""
 \documentclass{article}
 %s
@@ -138,6 +137,16 @@ def test_the_caption_says_what_the_numbers_stand_on(board: Board) -> None:
     for words in (rf"sparkle, judged by {KEY}", "40 samples", "Marks run from 1 to 5", "share a rank"):
         assert words in text
     assert r"\usepackage{booktabs}" in text.partition(r"\begin")[0]
+
+
+def test_the_caption_tells_of_no_best_where_none_is_marked(board: Board) -> None:
+    ranked, below = ([row for row in board.rows if (row.rank is None) is out] for out in (False, True))
+    for rows, small in ((below, False), (ranked[:1] + below, True)):
+        text = report.tex(replace(board, rows=tuple(rows)), intervals=True)
+        assert r"\textbf" not in text
+        assert not [words for words in ("Best in bold", "share a rank") if words in text]
+        assert ("Small numbers are" in text) == small
+    assert "Best in bold" in report.tex(replace(board, rows=tuple(ranked[:2])))
 
 
 def test_both_tables_can_stand_in_one_document(board: Board) -> None:

@@ -92,7 +92,7 @@ def put(store: Store, model: str, result: Result) -> None:
     run = {
         "model": model,
         "benchmark": version,
-        "editor": {"name": "identity", "options": {}},
+        "editor": {"name": "folder", "options": {}},
         "code_version": result.code_version,
         "hardware": {},
         "date": result.date,

@@ -169,6 +169,32 @@ def test_no_file_but_the_page_s_own_is_asked_for(show: Open, folder: Path) -> No
     assert names == {"index.html", *scripts(), *styles()}
 
 
+def test_over_a_server_no_request_fails(browser: Browser, folder: Path) -> None:
+    """Not by `page.opened`: a browser whose requests are looked through does not ask for an icon."""
+    failed: list[str] = []
+    root = folder.parent.parent
+    context = browser.new_context()
+    try:
+        with page.served(root, failed) as server:
+            tab = context.new_page()
+            for there in ("", folder.relative_to(root).as_posix() + "/"):
+                tab.goto(f"{server}{there}index.html")
+                for view in VIEWS if there else ():
+                    tab.evaluate("hash => { location.hash = hash; }", route(view, folder))
+                    tab.wait_for_load_state("networkidle")
+                tab.wait_for_timeout(500)
+    finally:
+        context.close()
+    assert failed == []
+
+
+def test_a_picture_comes_from_the_folder_alone(folder: Path) -> None:
+    text = (folder / "index.html").read_text(encoding="utf-8")
+    [policy] = re.findall(r'Content-Security-Policy" content="(.*?)"', text)
+    assert "img-src 'self' file: data:;" in policy
+    assert "unsafe" not in policy
+
+
 def test_the_table_can_be_read_without_scripts(show: Open, folder: Path) -> None:
     with show("", Options(scripts=False)) as seen:
         text = seen.page.locator("table.board").inner_text()
@@ -489,8 +515,12 @@ def test_the_table_is_downloaded_as_it_is_shown(show: Open, folder: Path) -> Non
     ("value", "cell"),
     [
         ("=cmd()", "'=cmd()"),
-        ("-1", "'-1"),
-        ("+1", "'+1"),
+        ("-1", "-1"),
+        ("+0.25", "+0.25"),
+        ("-0.02 to +0.1", "'-0.02 to +0.1"),
+        ("-1+2", "'-1+2"),
+        ("+1e5", "'+1e5"),
+        ("-A1", "'-A1"),
         ("@SUM", "'@SUM"),
         ("\t=1", "'=1"),
         ('a "b", c', '"a ""b"", c"'),
@@ -503,6 +533,42 @@ def test_the_table_is_downloaded_as_it_is_shown(show: Open, folder: Path) -> Non
 def test_no_downloaded_cell_is_a_formula(show: Open, value: object, cell: str) -> None:
     with show() as seen:
         assert seen.page.evaluate("value => sparkle.table.quotedCell(value)", value) == cell
+
+
+TABLES = {"board": 2, "compare": 3, "model": 3, "samples": 1}
+"""Least number of tables of a view, the board's own left out: that one has a menu."""
+
+
+@pytest.mark.parametrize("view", TABLES)
+def test_every_table_is_downloaded_with_the_cells_that_it_shows(show: Open, folder: Path, view: str) -> None:
+    there = "#/samples" if view == "samples" else route(view, folder)
+    with show(there) as seen:
+        boxes = seen.page.locator(".wide:visible:not(:has(> .board))")
+        assert boxes.count() >= TABLES[view]
+        for box in boxes.all():
+            label = str(box.get_attribute("aria-label"))
+            with seen.page.expect_download() as waiting:
+                seen.page.get_by_role("button", name=f"Download as CSV: {label}", exact=True).click()
+            assert re.fullmatch(r"sparkle-made-judge-0000-[a-z0-9-]+\.csv", waiting.value.suggested_filename)
+            lines = list(csv.reader(Path(waiting.value.path()).read_text(encoding="utf-8").splitlines()))
+            assert len({len(line) for line in lines}) == 1, label
+            shown = box.locator("tr").all()
+            assert len(lines) == len(shown), label
+            for line, row in list(zip(lines, shown, strict=True))[:12]:
+                cells = row.locator("th:not(.drawing), td:not(.drawing)").all_inner_texts()
+                texts = [" ".join(re.sub(r"^−(?=[\d.]+$)", "-", text).split()) for text in cells]
+                told = [text for text in line if text and not text.startswith("marks ")]
+                assert told == [text for text in texts if text], label
+        seen.expect_clean()
+
+
+def test_a_difference_is_downloaded_as_a_number(show: Open, folder: Path) -> None:
+    names = [row["model"] for row in rows_of(folder) if row["rank"] is not None and row["track"] == "instruction"]
+    with show(f"#/compare?pick={names[-1]},{names[0]}") as seen:
+        with seen.page.expect_download() as waiting:
+            seen.page.get_by_role("button", name="Download as CSV: Told apart or not").click()
+        [line] = csv.DictReader(Path(waiting.value.path()).read_text(encoding="utf-8").splitlines())
+    assert float(line["Difference"]) < 0
 
 
 # -- colours, addresses, keyboard, phone -----------------------------------------------------------------------------
@@ -590,6 +656,94 @@ def test_going_back_brings_back_the_board_as_it_was(show: Open) -> None:
         seen.page.get_by_role("link", name="Board", exact=True).click()
         arrive(seen, "board")
         assert state_of(seen) == before
+
+
+BOX = "document.querySelector('#view > .wide')"
+
+
+@pytest.mark.parametrize(("start", "link"), [("#/", ".row-link"), ("#/samples", ".samples tbody a")])
+def test_going_back_and_reloading_bring_back_how_far_a_view_was_scrolled(show: Open, start: str, link: str) -> None:
+    with show(start, Options(height=500)) as seen:
+        seen.page.evaluate(f"scrollTo(0, 150); {BOX}.scrollTop = 320;")
+        seen.until("scrollY === 150")
+        before = seen.page.evaluate(f"[scrollY, {BOX}.scrollTop]")
+        assert before == [150, 320]
+        seen.page.evaluate("link => document.querySelectorAll(link)[6].click()", link)
+        seen.until("document.querySelector('#view > .wide') === null")
+        assert seen.page.evaluate("scrollY") == 0
+        seen.page.go_back()
+        seen.page.wait_for_selector(link)
+        seen.until(f"{BOX}.scrollTop > 0")
+        assert seen.page.evaluate(f"[scrollY, {BOX}.scrollTop]") == before
+        seen.page.reload()
+        seen.wait()
+        assert seen.page.evaluate(f"[scrollY, {BOX}.scrollTop]") == before
+        seen.expect_clean()
+
+
+def test_a_long_table_keeps_its_heads_in_sight_and_its_place_when_it_is_sorted(show: Open) -> None:
+    for width in (1280, 360):
+        with show("#/", Options(width=width, height=600)) as seen:
+            seen.page.evaluate(f"{BOX}.scrollIntoView()")
+            seen.page.evaluate(f"{BOX}.scrollTop = 200")
+            box = seen.page.locator("#view > .wide").bounding_box()
+            shown = seen.page.locator("table.board thead th.model").bounding_box()
+            assert box is not None and shown is not None
+            assert box["height"] <= 600
+            assert 0 <= shown["y"] - box["y"] < 3
+            seen.page.locator("thead button[data-key='model']").evaluate("button => button.click()")
+            assert seen.page.evaluate(f"{BOX}.scrollTop") == 200
+            seen.expect_clean()
+
+
+def test_what_is_out_of_sight_at_the_right_is_hinted_at(show: Open) -> None:
+    with show() as seen:
+        hint = seen.page.locator(".hint")
+        assert hint.is_visible() == seen.page.evaluate(f"{BOX}.scrollWidth > {BOX}.clientWidth + 8")
+        seen.page.set_viewport_size({"width": 700, "height": 800})
+        hint.wait_for(state="visible")
+        seen.page.evaluate(f"{BOX}.scrollLeft = 10000")
+        hint.wait_for(state="hidden")
+        seen.page.evaluate(f"{BOX}.scrollLeft = 0")
+        hint.wait_for(state="visible")
+        seen.go("#/?cols=rank,overall")
+        hint.wait_for(state="hidden")
+        seen.expect_clean()
+
+
+def test_the_links_at_the_top_keep_what_was_ticked_and_filtered(show: Open) -> None:
+    def top(name: str) -> Locator:
+        return seen.page.get_by_role("navigation", name="Views").get_by_role("link", name=name, exact=True)
+
+    with show() as seen:
+        names = models(seen)[:2]
+        for name in names:
+            seen.page.get_by_label(f"Pick {name} to compare", exact=True).check()
+        top("Compare").click()
+        arrive(seen, "compare")
+        assert seen.page.locator(".picked a").all_inner_texts() == names
+        top("Samples").click()
+        arrive(seen, "samples")
+        seen.page.get_by_label("Theme", exact=True).select_option("season")
+        seen.until("location.hash.includes('theme=season')")
+        few = seen.page.locator(".samples tbody tr").count()
+        assert 0 < few < MADE.samples
+        seen.page.locator(".samples tbody a").first.click()
+        arrive(seen, "sample")
+        top("Board").click()
+        arrive(seen, "board")
+        assert seen.page.locator(".chip").count() == 2
+        top("Samples").click()
+        arrive(seen, "samples")
+        assert seen.page.locator(".samples tbody tr").count() == few
+        assert not re.search("[?&]t=", seen.hash)
+        top("Figures").click()
+        arrive(seen, "figures")
+        assert seen.page.evaluate("document.activeElement.textContent") == "Figures"
+        top("Compare").click()
+        arrive(seen, "compare")
+        assert seen.page.locator(".picked a").all_inner_texts() == names
+        seen.expect_clean()
 
 
 def test_the_page_can_be_walked_by_keyboard(show: Open) -> None:
@@ -818,6 +972,47 @@ def test_headings_come_in_order(show: Open, folder: Path) -> None:
             assert levels[0] == 1
             assert all(after <= before + 1 for before, after in itertools.pairwise(levels)), view
             assert seen.page.evaluate("document.title")
+
+
+# -- a board of full size --------------------------------------------------------------------------------------------
+
+FULL = Made()
+MOST_NODES = 8_000
+MOST_BYTES = 1_500_000
+"""Of what the page reads before it shows anything."""
+
+
+@pytest.fixture(scope="module")
+def full(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Path:
+    """50 models on 458 samples, three verdicts each."""
+    return made(tmp_path_factory.mktemp("full"), FULL)
+
+
+def asked_for(seen: Seen, end: str) -> list[str]:
+    """What was asked for whose address ends so, without its folders."""
+    return [request.rpartition("/")[2] for request in seen.requests if request.endswith(end)]
+
+
+def test_a_full_board_is_opened_with_little_work(browser: Browser, full: Path) -> None:
+    """Counted, not timed: how long work takes depends on the machine."""
+    nodes = "document.querySelectorAll('*').length"
+    assert (full / "page" / "data.js").stat().st_size < MOST_BYTES
+    with page.opened(browser, page.address(full)) as seen:
+        assert len(models(seen)) == FULL.models
+        assert seen.page.evaluate(nodes) < MOST_NODES
+        assert [one for one in seen.requests if "/details/" in one] == []
+        assert asked_for(seen, ".mp4") == []
+        seen.go("#/samples")
+        assert seen.page.locator(".samples tbody tr").count() == FULL.samples
+        assert seen.page.evaluate(nodes) < MOST_NODES
+        assert [one for one in seen.requests if "/details/" in one] == []
+        names = models_of(seen)[3:5]
+        seen.go(f"#/sample/{board_data(full)['samples'][7]['id']}?models={','.join(names)}")
+        seen.page.wait_for_selector(".panel-of-model >> nth=1")
+        details = [one.rpartition("/")[2] for one in seen.requests if "/details/" in one]
+        assert sorted(details) == sorted(f"{quote(name)}.js" for name in names)
+        assert seen.page.evaluate(nodes) < MOST_NODES
+        seen.expect_clean()
 
 
 # -- what is written -------------------------------------------------------------------------------------------------

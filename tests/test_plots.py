@@ -323,7 +323,7 @@ def test_gaps_are_seen_in_the_distribution_of_marks(eight: Board) -> None:
     assert marks.shares(lacking)[:, 6].min() > 0
     assert marks.shares(failed)[:, 5].min() > 0
     texts = said(plots.figures(eight)["marks"])
-    assert {"no edit (counts the lowest)", "no verdict, or not tried"} <= set(texts)
+    assert {"no edit (counts the lowest)", "no verdict, or not attempted"} <= set(texts)
 
 
 def test_marks_are_told_apart_without_colour() -> None:

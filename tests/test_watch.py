@@ -17,8 +17,8 @@ from typing import IO
 
 import pytest
 
-from sparkle_bench.bundle import watching
-from sparkle_bench.bundle.watching import PATIENCE, Pace, Stamps
+from sparkle_bench.leaderboard import watching
+from sparkle_bench.leaderboard.watching import PATIENCE, Pace, Stamps
 from sparkle_bench.store import Store
 from tests import cli, made_results
 
@@ -102,6 +102,7 @@ INPUTS = {
     "edits": f"results/{MODELS[1]}/edits.jsonl",
     "verdicts": f"results/{MODELS[1]}/judged/{JUDGE}/judgments.jsonl",
     "a judge": f"results/{MODELS[1]}/judged/{JUDGE}/judge.json",
+    "what was judged here": "results/judged_here.jsonl",
     "prompts": "prompts/sparkle/rubric.toml",
     "quoted scores": "leaderboards/published/table.csv",
 }
@@ -255,7 +256,7 @@ def test_looking_is_cheap(original: Path) -> None:
     """A look opens no file: it must cost next to nothing beside a run."""
     code = (
         "import sys; from pathlib import Path; from sparkle_bench.store import Store;"
-        "from sparkle_bench.bundle import watching; store = Store(root=Path(sys.argv[1]));"
+        "from sparkle_bench.leaderboard import watching; store = Store(root=Path(sys.argv[1]));"
         "sys.addaudithook(lambda event, args: print(event, args[0]) if event == 'open' else None);"
         "watching.stamps(store); print('looked')"
     )

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from sparkle_bench import workers
 from sparkle_bench.bundle import clips, pages, shares
 from sparkle_bench.bundle.clips import Clip, Content
-from sparkle_bench.bundle.folder import Folder, check, opened
+from sparkle_bench.bundle.folder import SHARED, Folder, check, opened
 from sparkle_bench.bundle.wish import DEFAULT_BYTES, Bundled, LeftOut, Telling, Wish
 from sparkle_bench.errors import VideoError
 from sparkle_bench.video import shrink
@@ -52,7 +52,7 @@ def bundle(store: Store, boards: Sequence[Board], wish: Wish, telling: Telling |
         budget = wish.most_bytes - shares.overhead(sum(map(len, texts.values())), len(gathered.clips) * len(boards))
         named = shares.shared(gathered.contents, budget, wish)
         files = [path for name in named.values() for path in (name.video, name.poster)]
-        folder.begin([*texts, *pages.OWN, *files])
+        folder.begin([*texts, *SHARED, *files])
         made, spoilt = _make(folder, named, (wish, telling))
         there = {sha256: name for sha256, name in named.items() if sha256 not in spoilt}
         texts |= pages.media_scripts(boards, gathered.clips, there)
@@ -63,7 +63,7 @@ def bundle(store: Store, boards: Sequence[Board], wish: Wish, telling: Telling |
         left_out = [*gathered.left_out, *(_left_out(clip, spoilt) for clip in gathered.clips if clip.sha256 in spoilt)]
         files = [path for name in there.values() for path in (name.video, name.poster)]
         broken = {named[sha256].video: why for sha256, why in spoilt.items()}
-        removed = folder.finish([*texts, *pages.OWN, *files], broken)
+        removed = folder.finish([*texts, *SHARED, *files], broken)
         return Bundled(
             folder=wish.folder,
             boards=len(boards),

@@ -58,7 +58,7 @@ class Folder:
         return place
 
     def has(self, path: str) -> bool:
-        """Whether a file is there and was written by a bundle."""
+        """Whether a file is there and not empty; `begin` has refused those of others."""
         place = self.root / path
         return place.is_file() and place.stat().st_size > 0
 

@@ -11,8 +11,10 @@ from urllib.parse import unquote, urlsplit
 
 from sparkle_bench import leaderboard
 from sparkle_bench.bundle.clips import Clip
+from sparkle_bench.bundle.folder import SHARED
 from sparkle_bench.bundle.shares import Name
 from sparkle_bench.errors import StoreError
+from sparkle_bench.report.assets import MEDIA, details_of
 from sparkle_bench.report.media import Bundled as Linked
 from sparkle_bench.report.media import Places, media
 
@@ -20,8 +22,6 @@ if TYPE_CHECKING:
     from sparkle_bench.leaderboard import Board
     from sparkle_bench.store import Store
 
-OWN = ("README.md", ".nojekyll")
-MEDIA = "page/media.js"
 VIDEOS = "videos"
 KINDS = frozenset({".html", ".css", ".js", ".svg", ".png", ".csv", ".json", ".md", ".tex", ".pdf"})
 README = """---
@@ -55,7 +55,7 @@ def collect(store: Store, boards: Sequence[Board]) -> dict[str, bytes]:
     Raises:
         StoreError: A board's files are not there, or its name is one of a bundle's own.
     """
-    own = {name.lower() for name in (*OWN, VIDEOS, "index.html")}
+    own = {name.lower() for name in (*SHARED, VIDEOS, "index.html")}
     for board in boards:
         if board.benchmark.lower() in own:
             raise StoreError(f"a benchmark called {board.benchmark!r} cannot be put into a bundle; rename it")
@@ -64,14 +64,14 @@ def collect(store: Store, boards: Sequence[Board]) -> dict[str, bytes]:
     places = {path.relative_to(root).as_posix(): path for path in _linked(index)}
     for board in boards:
         folder = store.board_dir(board.benchmark, board.judge_key)
-        details = [f"page/details/{row.entry.model}.js" for row in board.rows]
+        details = [details_of(row.entry.model) for row in board.rows]
         for name in (*leaderboard.FILES, *details):
             if (folder / name).is_file():
                 places[(folder / name).relative_to(root).as_posix()] = folder / name
     found = {}
     try:
         for name, path in sorted(places.items()):
-            if name not in OWN:
+            if name not in SHARED:
                 found[name] = path.read_bytes()
     except OSError as error:
         raise StoreError(f"cannot read {path}: {error.strerror}") from error
@@ -99,7 +99,7 @@ def media_scripts(boards: Sequence[Board], clips: Sequence[Clip], there: Mapping
                 sources[clip.sample_id] = path
             elif clip.model in shown:
                 models.setdefault(clip.model, {})[clip.sample_id] = path
-        links = Linked(sources=sources, models=models, beside=True)
+        links = Linked(sources=sources, models=models)
         scripts[_media_path(board)] = media(Places(models=list(models), bundle=links))
     return scripts
 

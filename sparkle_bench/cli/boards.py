@@ -39,13 +39,6 @@ def _bytes(_: click.Context, __: click.Parameter, text: str | None) -> int | Non
     return int(float(found[1]) * (1024 if found[3] else 1000) ** " kmgt".index(found[2].lower() or " "))
 
 
-def _names(_: click.Context, __: click.Parameter, text: str | None) -> tuple[str, ...]:
-    names = tuple(name.strip() for name in (text or "").split(","))
-    if text is not None and not all(names):
-        raise click.BadParameter(f"{text!r} is no list of models, such as kiwi,lucy")
-    return names if text is not None else ()
-
-
 @click.command("leaderboard")
 @opt.root
 @click.option("--bundle", "folder", type=opt.FOLDER, metavar="DIR", help="Also write a folder to publish, with videos.")
@@ -57,13 +50,19 @@ def _names(_: click.Context, __: click.Parameter, text: str | None) -> tuple[str
     type=click.Choice(["all", "none"]),
     help="Whether the bundle holds videos.  [default: all]",
 )
-@click.option("--models", callback=_names, metavar="a,b,…", help="Bundle the edits of these models.  [default: all]")
+@click.option(
+    "--models",
+    multiple=True,
+    callback=opt.models,
+    metavar="a,b,…",
+    help="Bundle the edits of these models.  [default: all]",
+)
 @opt.some_samples
 @click.option("--watch", is_flag=True, help="Go on, and rebuild as results arrive, until Ctrl-C.")
 @click.option(
     "--every",
     type=click.FloatRange(min=0.05),
-    callback=opt._seconds,
+    callback=opt.seconds,
     metavar="SECONDS",
     help="How often to look for new results.  [default: 2]",
 )
@@ -74,7 +73,7 @@ def leaderboard(root: Path, as_json: bool, **given: Any) -> None:
 
     With --bundle also as a folder to publish on GitHub Pages or as a static Space: videos are copied, or made smaller until
     all fit, and every link is relative. --models, --theme, --only and --limit choose its videos, not its rows. Run again, it
-    makes only what is new.
+    makes only what is new. Exit code 3: the bundle is made, but videos that are here could not be taken.
     """
     from sparkle_bench.store import Store
 
@@ -233,7 +232,7 @@ def _left_out(bundled: Bundled) -> list[str]:
 
 def _watch(making: _Making, every: float) -> None:
     """Rebuild as results arrive, until somebody stops it."""
-    from sparkle_bench.bundle import watching
+    from sparkle_bench.leaderboard import watching
 
     told = _Told(making)
     click.echo(f"watching {making.store.kept()[0]}; Ctrl-C ends it", err=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -103,7 +104,7 @@ def _counted(work: Work, progress: Progress) -> Iterator[Work]:
 
 def _table(board: Board, answers: Sequence[Answer]) -> list[str]:
     labels: Mapping[str, str] = {key: board.rubric.label(key) for key in board.rubric.keys}
-    lines = [f"{'edits':<26}{'overall':>8}  {'loses most in':<40}as known"]
+    lines = [f"{'edits':<26}{'overall':>8}  {'loses most in':<40}as expected"]
     for answer in answers:
         overall = "–" if answer.overall is None else f"{answer.overall:.2f}"
         loses = f"{labels[answer.loses]} ({-answer.loss:+.2f})" if answer.loses else "nothing"
@@ -113,9 +114,11 @@ def _table(board: Board, answers: Sequence[Answer]) -> list[str]:
 
 
 def _where(root: Path, page: Path) -> list[str]:
+    quoted = shlex.quote(str(root))
     return [
         f"board:  {page}",
         f"clips:  {root / 'data' / 'demo' / 'source_videos'}",
         f"edits:  {root / 'results' / '<model>' / 'videos'}",
-        f"one sample: sparkle-bench show retimed Demo_location_000001 --root {root}",
+        f"one sample: sparkle-bench show retimed Demo_location_000001 --root {quoted}",
+        f"its figure: sparkle-bench figure --models composite,retimed --only Demo_location_000001 --root {quoted}",
     ]

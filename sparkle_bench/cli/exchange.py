@@ -10,7 +10,7 @@ import click
 
 from sparkle_bench.cli import options as opt
 from sparkle_bench.cli import road
-from sparkle_bench.cli.outcome import overall, place
+from sparkle_bench.cli.outcome import place
 
 if TYPE_CHECKING:
     from sparkle_bench.exchange import Incoming
@@ -84,7 +84,7 @@ def import_(paths: tuple[Path, ...], name: str, bench: Path, root: Path, as_json
         "board": str(page),
     }
     lines = [
-        f"{name}: overall {overall(row)} ({place(board, row)})",
+        f"{name}: overall {report.headline(row)} ({place(board, row)})",
         f"  scored {summary.scored} of {summary.of}; mean over scored alone {report.number(summary.scored_overall)}; "
         f"{taken.written} records written",
         f"  board: {page}",

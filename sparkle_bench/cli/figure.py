@@ -9,22 +9,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
+from click.core import ParameterSource
 
 from sparkle_bench.cli import options as opt
 
 if TYPE_CHECKING:
     from sparkle_bench.plots.comparison import Comparison
+    from sparkle_bench.store import Store
 
 Kind = Literal["png", "pdf"]
 PICTURES: tuple[Kind, ...] = ("png", "pdf")
 _UNSAFE = re.compile(r"[^A-Za-z0-9._+-]")
-
-
-def _names(_: click.Context, __: click.Parameter, texts: tuple[str, ...]) -> tuple[str, ...]:
-    names = dict.fromkeys(name.strip() for text in texts for name in text.split(","))
-    if not all(names):
-        raise click.BadParameter(f"{','.join(texts)!r} is no list of models, such as a,b")
-    return tuple(names)
 
 
 @click.command("figure")
@@ -32,13 +27,18 @@ def _names(_: click.Context, __: click.Parameter, texts: tuple[str, ...]) -> tup
     "--models",
     multiple=True,
     required=True,
-    callback=_names,
+    callback=opt.models,
     metavar="a,b,…",
     help="Whose edits, one row each, in this order.",
 )
 @click.option("--only", "ids", multiple=True, required=True, metavar="ID", help="Of which sample. May be repeated.")
 @click.option("--frames", type=click.IntRange(1, 24), default=6, show_default=True, help="Instants: so many columns.")
-@click.option("--judge", "judge_key", metavar="KEY", help="Write the mean mark of this judge beside each edit.")
+@click.option(
+    "--judge",
+    "judge_key",
+    metavar="KEY",
+    help="Beside each edit its mean mark by this judge key, or one that begins so.",
+)
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
@@ -54,14 +54,20 @@ def figure(models: tuple[str, ...], ids: tuple[str, ...], **given: Any) -> None:
     """Draw a comparison grid for a paper: source and models in rows, instants in columns, the instruction below.
 
     Every edit is shown at the same relative instants as the source. A model without an edit of the sample has an empty
-    row with the reason. Writes a PNG and a PDF for every sample.
+    row with the reason. Writes a PNG and a PDF for every sample. Without --bench, and with no benchmark in its usual
+    place, the sources come from the folder that the results' board was made with on this machine.
     """
     from sparkle_bench import disk, plots
     from sparkle_bench.plots.comparison import Wish, compare
     from sparkle_bench.store import Store
 
     store = Store(root=given["root"])
-    wish = Wish(models=models, frames=given["frames"], bench=given["bench"], judge_key=given["judge_key"])
+    wish = Wish(
+        models=models,
+        frames=given["frames"],
+        bench=_bench(store, models, given["bench"]),
+        judge_key=_judge_key(store, models, given["judge_key"]),
+    )
     said = []
     for sample_id in dict.fromkeys(ids):
         found = compare(store, sample_id, wish)
@@ -83,6 +89,30 @@ def figure(models: tuple[str, ...], ids: tuple[str, ...], **given: Any) -> None:
             if row["why"]:
                 click.echo(f"note: {about['sample_id']}, {row['label']}: {row['why']}", err=True)
         click.echo("\n".join(about["paths"]))
+
+
+def _bench(store: Store, models: Iterable[str], given: Path) -> Path:
+    """Return the benchmark's folder; where the default is not there, the link to the one that a board was made with."""
+    source = click.get_current_context().get_parameter_source("bench")
+    if source is not ParameterSource.DEFAULT or given.is_dir():
+        return given
+    for model in models:
+        version = (store.read_run(model) or {}).get("benchmark")
+        if isinstance(version, dict):
+            link = store.sources_link(str(version.get("name")), str(version.get("digest")))
+            if link.is_dir():
+                return link
+    return given
+
+
+def _judge_key(store: Store, models: Iterable[str], wanted: str | None) -> str | None:
+    """Return the judge key that is meant; one that nothing fits stays as it is, to be refused with near misses."""
+    from sparkle_bench.leaderboard.comparison import meant
+
+    if wanted is None:
+        return None
+    keys = dict.fromkeys(key for model in models for key in store.judge_keys(model))
+    return meant(wanted, list(keys)) or wanted
 
 
 def _name(out: Path | None, sample_id: str, *, several: bool) -> Path:

@@ -71,7 +71,9 @@ showing = opt.together(
 )
 
 replying = opt.together(
-    click.option("--repeats", type=click.IntRange(min=1), default=1, show_default=True, help="Verdicts per edit."),
+    click.option(
+        "--repeats", type=click.IntRange(min=1, max=100), default=1, show_default=True, help="Verdicts per edit."
+    ),
     click.option(
         "--constrain/--no-constrain",
         default=None,

@@ -88,12 +88,21 @@ def _gpus(_: click.Context, __: click.Parameter, text: str | None) -> tuple[str,
     return names
 
 
-def _seconds(_: click.Context, __: click.Parameter, seconds: float | None) -> float | None:
-    if seconds is None:
+def models(_: click.Context, __: click.Parameter, texts: tuple[str, ...]) -> tuple[str, ...]:
+    """Take names apart that stand between commas, each once."""
+    names = dict.fromkeys(name.strip() for text in texts for name in text.split(","))
+    if not all(names):
+        raise click.BadParameter(f"{','.join(texts)!r} is no list of models, such as kiwi,lucy")
+    return tuple(names)
+
+
+def seconds(_: click.Context, __: click.Parameter, given: float | None) -> float | None:
+    """Take a number of seconds, at most as many as a clock can wait."""
+    if given is None:
         return None
-    if math.isnan(seconds):
+    if math.isnan(given):
         raise click.BadParameter("nan is no number of seconds")
-    return min(seconds, MOST_SECONDS)
+    return min(given, MOST_SECONDS)
 
 
 def with_model_path(given: Mapping[str, Any]) -> dict[str, str]:
@@ -196,14 +205,14 @@ model = together(
     click.option(
         "--edit-timeout",
         type=click.FloatRange(min=0, min_open=True),
-        callback=_seconds,
+        callback=seconds,
         metavar="SECONDS",
         help="One edit may take so long before its worker process counts as hung.  [default: 3600]",
     ),
     click.option(
         "--load-timeout",
         type=click.FloatRange(min=0, min_open=True),
-        callback=_seconds,
+        callback=seconds,
         metavar="SECONDS",
         help="Loading the model into a worker process may take so long.  [default: 1800]",
     ),

@@ -52,7 +52,7 @@ def outcome(task: Task, board: Board, before: Mapping[str, Any] | None) -> Outco
         "before": earlier.get(task.work.model),
     }
     lines = [
-        f"{task.work.model}: overall {overall(row)} ({place(board, row)})",
+        f"{task.work.model}: overall {report.headline(row)} ({place(board, row)})",
         f"  scored {summary.scored} of {summary.of}, no edit {summary.no_edit}, no verdict {summary.no_verdict}, "
         f"not attempted {summary.unattempted}; mean over scored alone {report.number(summary.scored_overall)}",
         *_flag_line(row),
@@ -61,14 +61,6 @@ def outcome(task: Task, board: Board, before: Mapping[str, Any] | None) -> Outco
         f"  board: {folder / 'index.html'}",
     ]
     return Outcome(data=data, lines=lines, lacking=lacking)
-
-
-def overall(row: Row) -> str:
-    """Return a row's overall number with its interval, or its bounds."""
-    from sparkle_bench.report.words import cell, quantity
-
-    found = row.entry.summary.overall
-    return cell(found) if found.value is None or row.intervals is None else quantity(found.value, row.intervals.overall)
 
 
 def place(board: Board, row: Row) -> str:
@@ -81,7 +73,7 @@ def place(board: Board, row: Row) -> str:
     words = [
         f"rank {row.rank} of {len(track)}" + (f" in the track {row.track}" if board.has_extra_inputs else ""),
         f"shared with {shared} other{'s' * (shared > 1)}" if shared else "",
-        f"not told apart from ranks {low} to {high}" if low < high else "",
+        f"its rank may be {low} to {high} (95%)" if low < high else "",
     ]
     return ", ".join(word for word in words if word)
 

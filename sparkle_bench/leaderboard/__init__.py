@@ -1,10 +1,11 @@
 """Boards: one per benchmark and judge key, rebuilt from `results/` alone.
 
-Only what is derived is written in `results/`: `scores.csv` and `flags.csv`.
+Only what is derived is written in `results/`: `scores.csv` and `flags.csv`, and memories under `.cache`.
 
-A board ranks complete results by their overall mean; equal means share a rank. Models that were given more than the source
-and the instruction, such as masks, are ranked apart, in a track of their own. Below the line, unranked, stand incomplete
-results, with bounds, and results made on another version of the benchmark than the board's (the largest).
+A board orders complete results by their overall mean (`place`) and ranks them by whom they can be told apart from. Models
+that were given more than the source and the instruction, such as masks, are ranked apart, in a track of their own. Below the
+line, unranked, stand incomplete results, with bounds, and results made on another version of the benchmark than the board's
+(the largest).
 Nothing in a board depends on the clock: unchanged results give the same bytes.
 """
 
@@ -42,7 +43,7 @@ from sparkle_bench.leaderboard.table import (
     to_frame,
     to_json,
 )
-from sparkle_bench.report.assets import FOLDER
+from sparkle_bench.report.assets import DATA, FOLDER, MEDIA, details_of
 from sparkle_bench.report.media import Places, media
 from sparkle_bench.store import Store
 
@@ -72,6 +73,8 @@ __all__ = [
     "to_json",
 ]
 
+FLOATS = {"leaderboard.csv": f"%.{DIGITS}f", "subthemes.csv": f"%.{DIGITS}f", "pairs.csv": "%.6g"}
+"""How numbers are written in each table; a p may be small, and is never 0."""
 INDEX = ("index.html", "index.md", "index.json")
 """What links to all boards."""
 PAGE = FOLDER
@@ -119,6 +122,9 @@ def rebuild(results: Store, *, sources: Path | None = None) -> list[Board]:
         results.remove_boards(keep={(board.benchmark, board.judge_key) for board in boards}, files=FILES)
         if boards:
             _write_index(results, boards, quoted)
+        elif results.models():  # not the wrong root: all verdicts are gone
+            for name in INDEX:
+                results.boards_index().with_name(name).unlink(missing_ok=True)
         return boards
 
 
@@ -147,15 +153,13 @@ def _keep(reading: Reading, found: Read, benchmark: str, key: str) -> None:
     if entry.texts is None or entry.details is None:
         return
     made = {folder / name: text for name, text in entry.texts.items()}
-    made[reading.results.board_dir(benchmark, key) / _said_of(entry.model)] = entry.details
+    made[reading.results.board_dir(benchmark, key) / details_of(entry.model)] = entry.details
     for path, text in made.items():
         disk.write(path, text)
+    for name in DERIVED:
+        if name not in entry.texts:  # as flags, once the signals are gone
+            (folder / name).unlink(missing_ok=True)
     remember(reading, found, key, list(made))
-
-
-def _said_of(model: str) -> str:
-    """Return where in a board's folder stands what the page says of a result's samples."""
-    return f"{PAGE}/details/{model}.js"
 
 
 def _write(results: Store, board: Board, sources: Path | None, quoted: Sequence[Quoted]) -> None:
@@ -163,9 +167,9 @@ def _write(results: Store, board: Board, sources: Path | None, quoted: Sequence[
     folder = results.board_dir(board.benchmark, board.judge_key)
     rows = [row_values(board, row) for row in board.rows]
     data = report.data(board, rows, statistics(board), report.printed_elsewhere(board, quoted))
-    made = {**texts(board), f"{PAGE}/data.js": data, **report.assets()}
-    disk.write(folder / PAGE / "media.js", _media(results, board, folder, sources))
-    _remove_strangers(folder / PAGE, {*made, f"{PAGE}/media.js", *(_said_of(row.entry.model) for row in board.rows)})
+    made = {**texts(board), DATA: data, **report.assets()}
+    disk.write(folder / MEDIA, _media(results, board, folder, sources))
+    _remove_strangers(folder / PAGE, {*made, MEDIA, *(details_of(row.entry.model) for row in board.rows)})
     drawn = results.drawn(board.benchmark, board.judge_key)
     made_from = hashlib.sha256(b"\0".join([*made.values(), code().encode()])).hexdigest()
     names = (*FILES, *(name for name in made if name not in FILES))
@@ -217,7 +221,7 @@ def texts(board: Board) -> dict[str, bytes]:
     """Return a board's files but its figures and its page's data, by name."""
     csv = {"leaderboard.csv": to_frame(board), "subthemes.csv": subthemes(board), "pairs.csv": pairs(board)}
     made = {
-        **{name: table.to_csv(index=False, float_format=f"%.{DIGITS}f") for name, table in csv.items()},
+        **{name: table.to_csv(index=False, float_format=FLOATS[name]) for name, table in csv.items()},
         "leaderboard.json": to_json(board),
         "leaderboard.md": report.markdown(board),
         "leaderboard.tex": report.tex(board),

@@ -14,11 +14,10 @@ import numpy as np
 
 from sparkle_bench.benchmark import suggestion
 from sparkle_bench.errors import StoreError, listed
-from sparkle_bench.leaderboard.contest import ALPHA, SEED
+from sparkle_bench.leaderboard.contest import ALPHA, SEED, means
 from sparkle_bench.leaderboard.entry import Entry, read_entry
 from sparkle_bench.leaderboard.ranking import missing
 from sparkle_bench.records import Sample
-from sparkle_bench.scoring import Marks
 from sparkle_bench.stats import Contrast, Design, Difference, compare, design, judge_error
 from sparkle_bench.store import Store
 
@@ -159,7 +158,7 @@ def comparison(results: Store, a: str, b: str, terms: Terms) -> Comparison:
         raise StoreError(f"{a} and {b} have verdicts on no sample in common; finish one of them first")
     samples = tuple(one.marks.samples[number] for number in chosen)
     where = design(samples)
-    marks = [_means(entry.marks, chosen, capped=terms.capped) for entry in (one, other)]
+    marks = [means(entry.marks, capped=terms.capped)[chosen] for entry in (one, other)]
     return Comparison(
         a=one,
         b=other,
@@ -173,11 +172,6 @@ def comparison(results: Store, a: str, b: str, terms: Terms) -> Comparison:
         lacking_b=int((~known[1]).sum()),
         noise=_noise(one.marks.counts[chosen], other.marks.counts[chosen], where) if terms.capped else None,
     )
-
-
-def _means(marks: Marks, chosen: NDArray[np.intp], *, capped: bool) -> Floats:
-    found: Floats = (marks.counts if capped else marks.uncapped)[chosen].mean(axis=1, dtype=np.float64)
-    return found
 
 
 def _noise(a: NDArray[np.int16], b: NDArray[np.int16], where: Design) -> float | None:
@@ -206,19 +200,34 @@ def _key(results: Store, a: str, b: str, wanted: str | None) -> str:
 
 def _chosen(wanted: str | None, both: Sequence[str], keys: dict[str, list[str]]) -> str:
     """Return the key that is meant: the only one, the one named, or the one that begins so."""
-    fitting = [key for key in both if wanted is None or key.startswith(wanted)]
-    if len(fitting) == 1:
-        return fitting[0]
-    if wanted is not None and wanted in both:
-        return wanted
-    if fitting:
-        of = f"--judge {wanted} fits" if wanted else "both were judged under"
-        raise StoreError(f"{of} {len(fitting)} judge keys; choose one with --judge: {listed(fitting, first=12)}")
+    if wanted is None:
+        if len(both) == 1:
+            return both[0]
+        raise StoreError(_several("both were judged under", both))
+    fitting = meant(wanted, both)
+    if fitting is not None:
+        return fitting
     for model, its in keys.items():
         if wanted in its:
             other = next(name for name in keys if name != model)
             raise StoreError(f"{other} has no verdicts of {wanted}; both have: {listed(list(both), first=12)}")
-    raise StoreError(f"no judge key {wanted!r} of both; {suggestion(str(wanted), both)}")
+    raise StoreError(f"no judge key {wanted!r} of both; {suggestion(wanted, both)}")
+
+
+def meant(wanted: str, keys: Sequence[str]) -> str | None:
+    """Return the judge key that is named, or else the only one that begins so; None if none does.
+
+    Raises:
+        StoreError: Several begin so.
+    """
+    fitting = [key for key in keys if key == wanted] or [key for key in keys if key.startswith(wanted)]
+    if len(fitting) > 1:
+        raise StoreError(_several(f"--judge {wanted} fits", fitting))
+    return fitting[0] if fitting else None
+
+
+def _several(said: str, keys: Sequence[str]) -> str:
+    return f"{said} {len(keys)} judge keys; choose one with --judge: {listed(list(keys), first=12)}"
 
 
 def _check_alike(a: Entry, b: Entry) -> None:

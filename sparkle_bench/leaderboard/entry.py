@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from sparkle_bench.audit import Audit, audit
 from sparkle_bench.errors import PromptError, StoreError, SubmissionError, listed, printable
 from sparkle_bench.leaderboard.cells import unarmed
 from sparkle_bench.leaderboard.command import command
-from sparkle_bench.records import BENCHMARK_FIELDS, JUDGE_FIELDS, RUN_FIELDS, unusable
+from sparkle_bench.records import BENCHMARK_FIELDS, JUDGE_FIELDS, MOST_REPEATS, RUN_FIELDS, unusable
 from sparkle_bench.report.details import details
 from sparkle_bench.rubric import Rubric, rubric_from_data
 from sparkle_bench.scoring import Efforts, Evidence, Marks, Summary, collect, counted, efforts, score_table, summarise
@@ -83,6 +84,17 @@ class Entry:
     def weights(self) -> Literal["open", "closed", "unknown"]:
         """Whether anybody can have the model's weights, as declared."""
         return self.declared.weights if self.declared else "unknown"
+
+    @property
+    def is_control(self) -> bool:
+        """Whether our own editor handed the source back, whatever the result is called: others are seen against it."""
+        return bool(self.run["editor"].get("name") == "identity")
+
+    @property
+    def edit_code_version(self) -> str | None:
+        """The version of this package that made the edits, as `run.json` has it."""
+        found = self.run.get("code_version")
+        return found if isinstance(found, str) else None
 
     @property
     def machine(self) -> str:
@@ -199,10 +211,14 @@ def read_header(
     run, judge = results.read_run(model), results.read_judge(model, judge_key)
     if run is None or judge is None:
         raise StoreError(f"results/{model} has no verdicts of {judge_key}")
+    declared = _declared(model, run)
+    run, judge = _writable(run), _writable(judge)
     _check_fields(f"results/{model}/run.json", run, RUN_FIELDS)
     _check_fields(f"results/{model}/run.json", run["benchmark"], BENCHMARK_FIELDS)
     _check_fields(f"results/{model}/judged/{judge_key}/judge.json", judge, JUDGE_FIELDS)
-    declared = _declared(model, run)
+    if not 1 <= judge["repeats"] <= MOST_REPEATS:
+        asks = f"asks for {judge['repeats']} repeats; 1 to {MOST_REPEATS} are believed"
+        raise StoreError(f"results/{model}/judged/{judge_key}/judge.json {asks}; restore it or remove the folder")
     try:
         results.board_dir(run["benchmark"]["name"], judge_key)  # refuses a name that cannot be a folder's
         rubric = rubric_from_data(judge["rubric"])
@@ -225,6 +241,7 @@ def entry_of(header: Header, *, marks: Marks, **parts: Any) -> Entry:
     Raises:
         StoreError: There is no sample.
     """
+    _check_labels(header.model, marks)
     summary = summarise(marks)
     return Entry(
         model=header.model,
@@ -238,6 +255,32 @@ def entry_of(header: Header, *, marks: Marks, **parts: Any) -> Entry:
         command=command(header.run, header.judge, missing=summary.no_edit > 0),
         **parts,
     )
+
+
+def _check_labels(model: str, marks: Marks) -> None:
+    """Refuse samples that no table can hold; the benchmark's own are checked when it is read.
+
+    Raises:
+        StoreError: A text holds half a character.
+    """
+    try:
+        "".join(text for labels in marks.layout for text in labels).encode()
+        "".join(sample.instruction for sample in marks.samples).encode()
+    except UnicodeEncodeError:
+        raise StoreError(
+            f"results/{model}/samples.jsonl holds half a character (a lone surrogate); restore it"
+        ) from None
+
+
+def _writable(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return JSON data without halves of surrogate pairs, which no file can be written with."""
+    text = json.dumps(data, ensure_ascii=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        found: dict[str, Any] = json.loads(text.encode(errors="replace"))
+        return found
+    return dict(data)
 
 
 def _declared(model: str, run: Mapping[str, Any]) -> card.Card | None:

@@ -7,15 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from sparkle_bench.errors import StoreError
 from sparkle_bench.leaderboard.contest import Contest, contest
 from sparkle_bench.leaderboard.entry import Entry
 from sparkle_bench.rubric import Rubric
 from sparkle_bench.scoring import Summary
 from sparkle_bench.stats import Agreement, Design, Interval, Intervals, Standing, design, judge_error, noise
+from sparkle_bench.stats.paired import EQUAL
 from sparkle_bench.submission.card import INSTRUCTION
-
-EQUAL = 1e-9
-"""Means that are nearer than this are equal but for rounding."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +86,11 @@ class Board:
         return tuple(dict.fromkeys(row.track for row in self.rows if row.rank is not None))
 
     @property
+    def has_control(self) -> bool:
+        """Whether the unchanged source stands on it."""
+        return any(row.entry.is_control for row in self.rows)
+
+    @property
     def has_extra_inputs(self) -> bool:
         """Whether any result on it was made from more than the source and the instruction."""
         return any(row.track != INSTRUCTION for row in self.rows)
@@ -113,11 +117,21 @@ class Board:
 
 
 def ranked_board(name: str, key: str, entries: Sequence[Entry]) -> Board:
-    """Return the board of a benchmark and a judge key, all of whose results are `entries`, at least one."""
+    """Return the board of a benchmark and a judge key, all of whose results are `entries`, at least one.
+
+    Raises:
+        StoreError: Two results have different rubrics.
+    """
     versions = {entry.model: (entry.version, entry.marks.layout) for entry in entries}
     counts = Counter(versions.values())
     # The larger benchmark, then the one of most results, then the hash: the choice must not depend on file order.
     main = max(entries, key=lambda e: (e.summary.of, counts[versions[e.model]], versions[e.model]))
+    for entry in entries:
+        if entry.marks.rubric != main.marks.rubric:
+            raise StoreError(
+                f"results/{entry.model} and results/{main.model} stand under {key} with different rubrics, so one judge.json "
+                "is not what its key says; restore it or remove the folder"
+            )
     same = [e for e in entries if versions[e.model] == versions[main.model]]
     others = [e for e in entries if versions[e.model] != versions[main.model]]
     laid_out, rubric = design(main.marks.samples), main.marks.rubric

@@ -9,6 +9,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from sparkle_bench.errors import StoreError
 from sparkle_bench.leaderboard.cells import unarmed
 from sparkle_bench.leaderboard.contest import ALPHA, SEED
 from sparkle_bench.leaderboard.entry import Entry
@@ -22,6 +23,13 @@ if TYPE_CHECKING:
     import pandas as pd
 
 DIGITS = 4
+BESIDE = frozenset(
+    (
+        "bounds", "intervals", "raw_intervals", "subthemes", "judge_error", "noise", "usage", "editor", "machine",
+        "efforts", "declared", "control", "uncapped", "raw", "status", "marks",
+    )
+)  # fmt: skip
+"""What JSON and the page say of a row beside its columns; no theme can be called so either."""
 RANKS = ("rank", "rank_low", "rank_high", "place", "rank_uncapped", "place_uncapped")
 
 
@@ -69,8 +77,8 @@ def pairs(board: Board) -> pd.DataFrame:
                 | {"difference": _number(float(found.difference[one, other]))}
                 | _ends("ci", [_number(low), _number(high)] if known else None)
                 | {
-                    "p": _number(float(found.p[one, other]), 6),
-                    "p_adjusted": _number(float(found.adjusted[one, other]), 6),
+                    "p": float(found.p[one, other]),
+                    "p_adjusted": float(found.adjusted[one, other]),
                 }
                 | {"apart": contest.apart(contest.models[one], contest.models[other])}
             )
@@ -80,12 +88,14 @@ def pairs(board: Board) -> pd.DataFrame:
 
 def _values(board: Board, row: Row) -> dict[str, Any]:
     entry, summary = row.entry, row.entry.summary
-    return {
+    head = {
         "rank": row.rank,
         "model": entry.model,
         "overall": _number(summary.overall.value),
         **{key: _number(bounds.value) for key, bounds in summary.dimensions.items()},
-        **{theme: _number(_theme(summary, theme)) for theme in board.themes},
+    }
+    themes = {theme: _number(_theme(summary, theme)) for theme in board.themes}
+    rest = {
         "n": summary.scored,
         "of": summary.of,
         **_ends("overall_ci", _interval(board, row, "overall")),
@@ -105,12 +115,17 @@ def _values(board: Board, row: Row) -> dict[str, Any]:
         **_effort_values(entry),
         "date": str(entry.judge["date"])[:10],
         "code_version": entry.judge["code_version"],
+        "edit_code_version": entry.edit_code_version,
         **_declared_values(entry),
         "judged": entry.judged,
         "unranked": row.why_unranked,
         "judge": board.judge_key,
         "command": entry.command,
     }
+    for theme in themes:
+        if theme in head or theme in rest or theme in BESIDE:
+            raise StoreError(f"a theme of {board.benchmark} is called {theme!r}, which is a column's name; rename it")
+    return {**head, **themes, **rest}
 
 
 def _known_ranks(row: Row) -> dict[str, Any]:
@@ -214,8 +229,8 @@ def _theme(summary: Summary, theme: str) -> float | None:
     return summary.themes[theme].value if theme in summary.themes else None
 
 
-def _number(value: float | None, digits: int = DIGITS) -> float | None:
-    return None if value is None else round(value, digits)
+def _number(value: float | None) -> float | None:
+    return None if value is None else round(value, DIGITS)
 
 
 def to_json(board: Board) -> str:
@@ -251,6 +266,7 @@ def row_values(board: Board, row: Row) -> dict[str, Any]:
         "judge_error": _number(board.judge_error(row)),
         "noise": _noise(row.entry.noise),
         "usage": row.entry.judge.get("usage"),
+        "control": row.entry.is_control,
         "editor": row.entry.run["editor"],
         "machine": row.entry.machine,
         "efforts": _counts(row.entry.efforts),

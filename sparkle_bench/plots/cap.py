@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from sparkle_bench.plots import lettering
-from sparkle_bench.plots.ledger import Meaning, Plan, dotted, is_control, ledger
+from sparkle_bench.plots.ledger import Meaning, Plan, dotted, ledger
 from sparkle_bench.plots.rows import Shown, marks_ruler, marks_scale, show
 from sparkle_bench.plots.sheet import (
     BLUE,
@@ -90,7 +90,7 @@ def _means(page: Sheet, scale: Scale, rows: Sequence[tuple[Row, float]]) -> None
             continue
         between.append((scale.at(with_it.low), y, scale.at(free.low), y))
         without.append(Shown(sign=WITHOUT, across=y, dot=scale.at(free.low)))
-        sign = CONTROL if is_control(row.entry) else RANKED
+        sign = CONTROL if row.entry.is_control else RANKED
         capped.append(Shown(sign=sign, across=y, dot=scale.at(with_it.low)))
     page.lines(between, colour=GREY, width=1.0)
     show(page, [*without, *capped])
@@ -100,7 +100,7 @@ def _means(page: Sheet, scale: Scale, rows: Sequence[tuple[Row, float]]) -> None
 
 def _legend(rows: Sequence[Row]) -> list[Meaning]:
     gaps = any(row.entry.summary.overall.value is None for row in rows)
-    control = any(is_control(row.entry) for row in rows)
+    control = any(row.entry.is_control for row in rows)
     found = [
         (bool(rows), Meaning(words="with the cap", draw=dotted(RANKED, line=False))),
         (control, Meaning(words="likewise, of the control", draw=dotted(CONTROL, line=False))),

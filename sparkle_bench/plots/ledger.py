@@ -29,7 +29,7 @@ from sparkle_bench.plots.sheet import (
 from sparkle_bench.submission.card import INSTRUCTION
 
 if TYPE_CHECKING:
-    from sparkle_bench.leaderboard import Board, Entry, Row
+    from sparkle_bench.leaderboard import Board, Row
 
 MOST_ROWS = 60
 MARGIN, GAP = 0.08, 0.1
@@ -191,23 +191,18 @@ def label(row: Row) -> str:
     name = lettering.short(row.entry.model)
     if row.rank is None and row.track != INSTRUCTION:
         name = f"{lettering.short(name, 18)} ({lettering.short(row.track, 9)})"
-    tail = f" {LOZENGE}" * is_control(row.entry)
+    tail = f" {LOZENGE}" * row.entry.is_control
     return lettering.fitted(name, NAME_WIDTH - lettering.width(tail, TEXT), TEXT) + tail
-
-
-def is_control(entry: Entry) -> bool:
-    """Whether a result is the source handed back, against which the others are to be seen."""
-    return bool(entry.run["editor"].get("name") == "identity")
 
 
 def control_note(rows: Sequence[Row]) -> list[str]:
     """Return what the lozenge means, where a row has one and no legend says it."""
-    return [f"{LOZENGE} control: the source, unchanged."] * any(is_control(row.entry) for row in rows)
+    return [f"{LOZENGE} control: the source, unchanged."] * any(row.entry.is_control for row in rows)
 
 
 def sign_of(row: Row) -> Sign:
     """Return how a row is shown."""
-    return CONTROL if is_control(row.entry) else RANKED if row.rank is not None else UNRANKED
+    return CONTROL if row.entry.is_control else RANKED if row.rank is not None else UNRANKED
 
 
 # -- title, legend and notes ------------------------------------------------------------------------------------------

@@ -47,7 +47,7 @@ def marks(board: Board) -> Figure:
         legend=[
             *(Meaning(words=f"mark {level}", draw=boxed(_colour(board, level))) for level in levels),
             Meaning(words="no edit (counts the lowest)", draw=boxed(WHITE, hatch=NO_EDIT)),
-            Meaning(words="no verdict, or not tried", draw=boxed(WHITE, hatch=NO_VERDICT)),
+            Meaning(words="no verdict, or not attempted", draw=boxed(WHITE, hatch=NO_VERDICT)),
         ],
         notes=[*control_note(board.rows), *cut],
     )

@@ -34,7 +34,7 @@ MOST_RADARS = 23
 """With the key they fill a page of four columns."""
 RADIUS, KEY_ACROSS = 0.5, 0.22
 """Inches; names want more room beside the key than numbers beside a result."""
-WIDE, HIGH = 1.71, 1.5
+HIGH = 1.5
 """Inches of a panel."""
 
 Point = tuple[float, float]

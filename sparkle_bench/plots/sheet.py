@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.transforms import Transform
 
-BLUE, ORANGE, SKY, GREEN = "#0072B2", "#D55E00", "#56B4E9", "#009E73"
+BLUE, ORANGE, SKY = "#0072B2", "#D55E00", "#56B4E9"
 """Of the eight colours of Okabe and Ito (2008), which colour-blind readers can tell apart."""
 INK, GREY, PALE, BAND = "#000000", "#6E6E6E", "#D9D9D9", "#F1F1F1"
 TEXT, SMALL, HEAD = 7.5, 7.0, 8.5

@@ -6,10 +6,12 @@ from pathlib import Path
 
 FOLDER = "page"
 """Where they lie in a board's folder."""
+MEDIA = f"{FOLDER}/media.js"
+DATA = f"{FOLDER}/data.js"
 STATIC = Path(__file__).parent / "static"
 FIRST = ("sparkle.js", "format.js", "app.css")
 """All others find these in place; among themselves they have no order."""
-LAST = ("media.js", "data.js")
+LAST = (MEDIA, DATA)
 """Made for each board; the last one starts the page."""
 
 
@@ -18,9 +20,14 @@ def assets() -> dict[str, bytes]:
     return {f"{FOLDER}/{path.name}": path.read_bytes() for path in sorted(STATIC.iterdir()) if path.is_file()}
 
 
+def details_of(model: str) -> str:
+    """Return where in a board's folder stands what the page says of a result's samples."""
+    return f"{FOLDER}/details/{model}.js"
+
+
 def scripts() -> list[str]:
     """Return the page's scripts in the order in which they run, those that are made for a board last."""
-    return [*_named(".js"), *(f"{FOLDER}/{name}" for name in LAST)]
+    return [*_named(".js"), *LAST]
 
 
 def styles() -> list[str]:

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from sparkle_bench.leaderboard.published import Quotation, Quoted
 
 NOT_NAMED = "not named"
+NO_VLM = "signals"
+"""The kind of judge, as its identity has it, that marks by rules: its boards compare with no other."""
 FACTS = (
     "benchmark",
     "benchmark version",
@@ -38,6 +40,7 @@ class Column:
         quoted: Whether it is printed elsewhere.
         place: Its page, relative to the folder of all boards; of a quoted one the heading on the page itself.
         facts: What its numbers stand on, by the names of `FACTS`; what is not known is left out.
+        alone: Whether its judge's order is compared with no other.
         ours: Overall numbers of complete results by name; empty for a quoted board.
         presets: Overall numbers by preset.
         printed: Those of rows without a preset, by what is printed; empty for one of ours.
@@ -48,6 +51,7 @@ class Column:
     quoted: bool
     place: tuple[str, ...]
     facts: Mapping[str, str]
+    alone: bool = False
     ours: Mapping[str, float] = field(default_factory=dict)
     presets: Mapping[str, float] = field(default_factory=dict)
     printed: Mapping[str, float] = field(default_factory=dict)
@@ -67,28 +71,23 @@ def of_ours(board: Board, known: frozenset[str]) -> Column:
         quoted=False,
         place=(board.benchmark, board.judge_key),
         facts=_facts(board),
+        alone=_identity(board).get("judge") == NO_VLM,
         ours={entry.model: entry.summary.overall.low for entry in ranked},
-        presets=_by_preset(ranked, known),
+        presets={entry.model: entry.summary.overall.low for entry in ranked if entry.model in known},
     )
 
 
-def _by_preset(entries: Sequence[Entry], known: frozenset[str]) -> dict[str, float]:
-    """Return numbers by preset: of the result of that name, or else of the only one; of several none is it."""
-    found: dict[str, list[Entry]] = {}
-    for entry in entries:
-        found.setdefault(preset_of(entry, known), []).append(entry)
-    numbers = {}
-    for preset, several in found.items():
-        named = [entry for entry in several if entry.model == preset] or several
-        if preset and len(named) == 1:
-            numbers[preset] = named[0].summary.overall.low
-    return numbers
+def preset_of(entry: Entry, known: frozenset[str]) -> tuple[str, str]:
+    """Return which of the presets a result is, or was made with, and how it may differ from it; both empty if none.
 
-
-def preset_of(entry: Entry, known: frozenset[str]) -> str:
-    """Return which of the presets a result is: by its name, or else by its editor's; empty if none."""
+    Only a result of the preset's name is the preset. One of another name may have been made with other weights or options.
+    """
+    if entry.model in known:
+        return entry.model, ""
     editor = entry.run["editor"].get("name")
-    return next((name for name in (entry.model, editor) if isinstance(name, str) and name in known), "")
+    if not isinstance(editor, str) or editor not in known:
+        return "", ""
+    return editor, f"ours was made with {editor} under another name; its options may differ"
 
 
 def of_quoted(quoted: Quoted) -> Column:
@@ -115,10 +114,13 @@ def as_printed(row: Quotation) -> str:
     return row.name if known else f"{row.name} ({row.parameters})"
 
 
+def _identity(board: Board) -> Mapping[str, Any]:
+    identity = board.judge["identity"]
+    return identity if isinstance(identity, dict) else {}
+
+
 def _facts(board: Board) -> dict[str, str]:
-    identity: Mapping[str, Any] = board.judge["identity"]
-    if not isinstance(identity, dict):
-        identity = {}
+    identity = _identity(board)
     repeats = sorted({str(row.entry.judge["repeats"]) for row in board.rows})
     clips = [identity.get(name) for name in ("media", "sampling", "clock")]
     known = {
@@ -133,6 +135,7 @@ def _facts(board: Board) -> dict[str, str]:
         "protocol": _told(identity.get("protocol")),
         "repeats": " and ".join(repeats),
         "videos": "results of this root",
+        "note": "; ".join(str(note) for note in board.judge["notes"]),
     }
     return {name: text for name, text in known.items() if text}
 

@@ -4,8 +4,8 @@ Numbers of two boards are never added up, subtracted or ranked together; orders 
 Who is the same model:
 
 - On two of our boards, a result of the same name: the very same videos.
-- On one of ours and a quoted one, a result whose name, or else whose editor, is the preset that the quoted row names as its
-  model. Of several results of one editor, none of which has its name, none is it.
+- On one of ours and a quoted one, a result whose name is the preset that the quoted row names as its model. One that was only
+  made with that preset's editor stands beside it, marked, and counts in no comparison: it may be a fine-tune.
 - On two quoted ones, rows that name the same preset, or else are printed with the same name and size.
 """
 
@@ -17,11 +17,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sparkle_bench.report.columns import FACTS, Column, as_printed, known_presets, of_ours, of_quoted, preset_of
-from sparkle_bench.report.words import cell, quantity
+from sparkle_bench.report.words import headline
 from sparkle_bench.stats import RankAgreement, rank_agreement
 
 if TYPE_CHECKING:
-    from sparkle_bench.leaderboard import Board, Row
+    from sparkle_bench.leaderboard import Board
     from sparkle_bench.leaderboard.published import Quotation, Quoted
 
 MOST_MOVES = 3
@@ -110,7 +110,12 @@ class Pairing:
 
     @property
     def comparable(self) -> bool:
-        """Whether both judge the same benchmark, so that their orders can be held against each other."""
+        """Whether their orders can be held against each other: one benchmark, and two judges of whom that can be asked."""
+        return self.same_benchmark and not (self.one.alone or self.other.alone)
+
+    @property
+    def same_benchmark(self) -> bool:
+        """Whether both judge the same benchmark."""
         return self.one.benchmark == self.other.benchmark
 
 
@@ -130,7 +135,7 @@ class Crossing:
 
     @property
     def judges(self) -> tuple[Pairing, ...]:
-        """Every two boards of one benchmark that share a model."""
+        """Every two comparable boards that share a model."""
         return tuple(pairing for pairing in self.pairings if pairing.comparable)
 
 
@@ -154,8 +159,8 @@ def printed_elsewhere(board: Board, quoted: Sequence[Quoted]) -> list[dict[str, 
     known = known_presets(quoted)
     found = []
     for row in board.rows:
-        preset = preset_of(row.entry, known)
-        printed = [(each.name, shown) for each in quoted for shown in _of_preset(each, preset)]
+        preset, differs = preset_of(row.entry, known)
+        printed = [(each.name, shown) for each in quoted for shown in _of_preset(each, preset, differs)]
         on = [{"board": name, "overall": shown.text, "differs": shown.differs} for name, shown in printed]
         if on:
             found.append({"model": row.entry.model, "on": on})
@@ -219,11 +224,11 @@ def _lines(boards: Sequence[Board], quoted: Sequence[Quoted]) -> list[Line]:
     lines = [
         Line(
             model=model,
-            cells=(*(_of_ours(board, model) for board in boards), *(_of_preset(each, preset) for each in quoted)),
+            cells=(*(_of_ours(board, model) for board in boards), *(_of_preset(each, *preset) for each in quoted)),
         )
         for model, preset in sorted(results.items())
     ]
-    held = set(results.values())
+    held = {preset for preset, differs in results.values() if not differs}
     empty: tuple[tuple[Shown, ...], ...] = ((),) * len(boards)
     presets = sorted({row.model for each in quoted for row in each.rows if row.model} - held)
     lines += [Line(model=name, cells=(*empty, *(_of_preset(each, name) for each in quoted))) for name in presets]
@@ -237,21 +242,16 @@ def _lines(boards: Sequence[Board], quoted: Sequence[Quoted]) -> list[Line]:
 
 def _of_ours(board: Board, model: str) -> tuple[Shown, ...]:
     return tuple(
-        Shown(text=_with_interval(row), differs=row.why_unranked, name=model)
+        Shown(text=headline(row), differs=row.why_unranked, name=model)
         for row in board.rows
         if row.entry.model == model
     )
 
 
-def _with_interval(row: Row) -> str:
-    overall = row.entry.summary.overall
-    found = row.intervals.overall if row.intervals else None
-    return cell(overall) if overall.value is None else quantity(overall.value, found)
-
-
-def _of_preset(quoted: Quoted, preset: str) -> tuple[Shown, ...]:
+def _of_preset(quoted: Quoted, preset: str, differs: str = "") -> tuple[Shown, ...]:
+    """Return what is printed of a preset; `differs` is how the result that it stands beside may be another."""
     rows = [row for row in quoted.rows if preset and preset in (row.model, row.akin)]
-    return tuple(_quoted(row, row.differs) for row in rows)
+    return tuple(_quoted(row, "; ".join(filter(None, (row.differs, differs)))) for row in rows)
 
 
 def _quoted(row: Quotation, differs: str) -> Shown:

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from sparkle_bench.leaderboard import Board, Row
     from sparkle_bench.scoring import Bounds, Marks
-    from sparkle_bench.stats import Pairs
 
 FORMAT = 1
 DIGITS = 7
@@ -36,9 +35,9 @@ def data(
         board: What the page shows.
         rows: What the board's tables say of every row, in the board's order.
         statistics: How intervals and ranks were made, by track what can be told apart.
-        quoted: Models of this board that are printed elsewhere too, or stand on other boards.
+        quoted: Models of this board that are printed elsewhere too, as `printed_elsewhere` gives them.
     """
-    samples = _samples(board)
+    samples = board.rows[0].entry.marks  # the board's own, for rows of another version stand last
     said = {
         "format": FORMAT,
         "benchmark": dict(board.version),
@@ -59,11 +58,6 @@ def data(
         "models": [{**values, **_beyond(row, values, samples)} for row, values in zip(board.rows, rows, strict=True)],
     }
     return call("board", {**said, "quoted": list(quoted)} if quoted else said)
-
-
-def _samples(board: Board) -> Marks:
-    """Return the marks whose samples are the board's: the first row's, for rows of another version stand last."""
-    return next(row.entry.marks for row in board.rows)
 
 
 def _beyond(row: Row, values: Mapping[str, Any], board: Marks) -> dict[str, Any]:
@@ -118,14 +112,8 @@ def _tracks(board: Board, told: Mapping[str, Mapping[str, Any]]) -> dict[str, An
         found[track] = {
             **told.get(track, {}),
             "models": list(contest.models),
-            "pairs": {**pairs, "apart": _apart(contest.pairs)[upper].astype(int).tolist()},
+            "pairs": {**pairs, "apart": contest.pairs.apart[upper].astype(int).tolist()},
         }
-    return found
-
-
-def _apart(pairs: Pairs) -> NDArray[np.bool_]:
-    """Return (M, M) which two are told apart; said here, since p is rounded on the page."""
-    found: NDArray[np.bool_] = (pairs.adjusted < pairs.alpha) & (pairs.difference != 0)
     return found
 
 

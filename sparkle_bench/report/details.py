@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from sparkle_bench.benchmark import is_inside
+from sparkle_bench.discretion import cleaned
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -57,7 +60,7 @@ def _sample(evidence: Evidence, sample_id: str, flags: list[dict[str, Any]] | No
 def _edit(edit: Edit) -> dict[str, Any]:
     probe, effort = edit.probe, edit.effort
     said = {
-        "video": edit.video,
+        "video": edit.video if edit.video and is_inside(edit.video) else None,  # a stranger's record may name any path
         "frames": probe and probe.frames,
         "fps": probe and probe.fps,
         "width": probe and probe.width,
@@ -65,7 +68,7 @@ def _edit(edit: Edit) -> dict[str, Any]:
         "aligned": effort and effort.aligned,
         "seconds": effort and effort.seconds,
         "cost": effort and effort.cost,
-        "error": edit.error,
+        "error": _shown(edit.error),
         "error_type": edit.error_type,
         "unseen": edit.unseen or None,
     }
@@ -77,14 +80,19 @@ def _verdict(judgment: Judgment | None) -> dict[str, Any] | None:
         return None
     said = {
         "reply": judgment.reply,
-        "error": judgment.error,
+        "error": _shown(judgment.error),
         "error_type": judgment.error_type,
         "attempts": judgment.attempts if judgment.attempts != 1 else None,
-        "failures": judgment.failures or None,
+        "failures": [_shown(failure) for failure in judgment.failures] or None,
         "soft": judgment.soft,
         "reused": judgment.reused,
     }
     return _known(said)
+
+
+def _shown(error: str | None) -> str | None:
+    """Return an error without folders and secrets: ours has none, but records may come from strangers."""
+    return None if error is None else cleaned(error)
 
 
 def _known(said: Mapping[str, Any]) -> dict[str, Any]:

@@ -132,6 +132,7 @@ def tex(board: Board, *, intervals: bool = False) -> str:
             intervals=intervals,
             headings=_headings(board),
             parts=list(_parts(board, intervals=intervals)),
+            contested=any(len(rows) > 1 for rows in _by_track(board).values()),
             label=Tex(re.sub(r"[^A-Za-z0-9.-]+", "-", named)),
             comment=_comment,
         )
@@ -252,13 +253,17 @@ def _stacked(lines: Sequence[str]) -> Tex:
 
 
 def _parts(board: Board, *, intervals: bool) -> Iterator[Part]:
-    for track in board.tracks:
-        rows = [row for row in board.rows if row.rank is not None and row.track == track]
+    for track, rows in _by_track(board).items():
         title = f"Track: {track}" if board.has_extra_inputs else ""
         yield Part(title=title, lines=_ranked(board, rows, intervals=intervals))
     below = [row for row in board.rows if row.rank is None]
     if below:
         yield Part(title="Not ranked", lines=tuple(_unranked(board, row) for row in below))
+
+
+def _by_track(board: Board) -> dict[str, list[Row]]:
+    """Return the ranked rows of each track."""
+    return {track: [row for row in board.rows if row.rank is not None and row.track == track] for track in board.tracks}
 
 
 def _ranked(board: Board, rows: Sequence[Row], *, intervals: bool) -> tuple[Line, ...]:

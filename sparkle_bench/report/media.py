@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from sparkle_bench.report.details import call
@@ -13,17 +13,15 @@ from sparkle_bench.report.details import call
 class Bundled:
     """The files that a bundle holds, by sample id; paths begin at the bundle's page.
 
+    A video's poster lies beside it, with `.jpg` for `.mp4`.
+
     Attributes:
         sources: Of the sources.
         models: Of the edits, by model.
-        posters: The folder of the posters, `<posters>/<model>/<sample id>.jpg`; None if there are none.
-        beside: Whether each poster lies beside its video instead, with `.jpg` for `.mp4`.
     """
 
     sources: Mapping[str, str]
     models: Mapping[str, Mapping[str, str]]
-    posters: str | None = None
-    beside: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +38,7 @@ class Places:
     results: str | None = None
     sources: str | None = None
     models: Sequence[str] = ()
-    bundle: Bundled | None = field(default=None)
+    bundle: Bundled | None = None
 
     def __post_init__(self) -> None:
         for path in (self.results, self.sources):
@@ -55,9 +53,6 @@ def media(places: Places) -> bytes:
         "results": places.results,
         "sources": places.sources,
         "models": list(places.models),
-        "posters": bundle.posters if bundle else None,
-        "beside": bundle is not None and bundle.beside,
-        "bundle": bundle is not None,
         "files": bundle and {"source": dict(bundle.sources), "models": {k: dict(v) for k, v in bundle.models.items()}},
     }
     return call("media", said)

@@ -13,13 +13,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sparkle_bench.report.crossing import Crossing, Pairing, crossed
-from sparkle_bench.report.words import environment, quantity, style_hash
+from sparkle_bench.report.words import environment, headline, style_hash
 
 if TYPE_CHECKING:
     from sparkle_bench.leaderboard import Board, Row
     from sparkle_bench.leaderboard.published import Quoted
 
-MOST_NAMED = 3
 FEW = 6
 """Up to so many shared models the smallest p that there can be is told."""
 
@@ -114,11 +113,10 @@ def _summary(board: Board) -> Summary:
 
 def _best(rows: Sequence[Row], track: str) -> Best:
     first = rows[0]
-    overall = first.entry.summary.overall
     return Best(
         track=track,
         model=first.entry.model,
-        overall=quantity(overall.low, first.intervals.overall if first.intervals else None),
+        overall=headline(first),
         level=tuple(row.entry.model for row in rows[1:] if _share_a_letter(first, row)),
     )
 
@@ -156,6 +154,7 @@ def _board_data(board: Board) -> dict[str, Any]:
     return {
         "benchmark": board.benchmark,
         "judge": board.judge_key,
+        "notes": board.judge["notes"],
         "version": board.version,
         "ranked": summary.ranked,
         "below": summary.below,
@@ -176,7 +175,8 @@ def _pairing_data(pairing: Pairing) -> dict[str, Any]:
     return {
         "one": pairing.one.title,
         "other": pairing.other.title,
-        "same_benchmark": pairing.comparable,
+        "same_benchmark": pairing.same_benchmark,
+        "comparable": pairing.comparable,
         "shared": list(pairing.shared),
         "differing": [dataclasses.asdict(each) for each in pairing.differing],
         "unknown": list(pairing.unknown),

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
     from sparkle_bench.audit import Audit
-    from sparkle_bench.leaderboard import Board
+    from sparkle_bench.leaderboard import Board, Row
     from sparkle_bench.scoring import Bounds
     from sparkle_bench.stats import Interval
     from sparkle_bench.submission.card import Card
@@ -100,6 +100,13 @@ def quantity(value: float, interval: Interval | None, digits: int = 2) -> str:
     return f"{value:.{digits}f} ± {half}" if half else f"{value:.{digits}f} {ends(interval, digits)}"
 
 
+def headline(row: Row) -> str:
+    """Return a row's overall number with its interval, or its bounds while verdicts are missing."""
+    overall = row.entry.summary.overall
+    found = row.intervals.overall if row.intervals else None
+    return cell(overall) if overall.value is None else quantity(overall.value, found)
+
+
 def half_width(value: float, interval: Interval, digits: int = 2) -> str | None:
     """Return half the width of an interval around a number; None if the number is not in its middle."""
     below, above = value - interval.low, interval.high - value
@@ -152,7 +159,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    filters = (cell, share, number, escaped, flags, about, amount, parameters, code, ends, half_width, chance)
+    filters = (cell, share, number, escaped, flags, about, amount, parameters, code, ends, half_width, chance, headline)
     environment.filters.update({function.__name__: function for function in filters})
     environment.globals.update(counted_in=counted_in, labels=labels, quantity=quantity, span=span)
     return environment

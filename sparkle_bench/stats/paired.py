@@ -47,9 +47,15 @@ class Pairs:
     adjusted: Floats
     alpha: float
 
+    @property
+    def apart(self) -> NDArray[np.bool_]:
+        """(M, M) which two are told apart."""
+        found: NDArray[np.bool_] = (self.adjusted < self.alpha) & (self.difference != 0)
+        return found
+
     def better(self, one: int, other: int) -> bool:
         """Whether the first is better than the second, beyond chance."""
-        return bool(self.adjusted[one, other] < self.alpha and self.difference[one, other] > 0)
+        return bool(self.apart[one, other] and self.difference[one, other] > 0)
 
 
 def pairs(marks: Floats, design: Design, *, seed: int = 0, alpha: float = 0.05, flips: int | None = None) -> Pairs:

@@ -56,7 +56,7 @@ def standings(found: Pairs, overall: Floats) -> list[Standing]:
         overall: (M,) their overall numbers, which the differences are of.
     """
     models = len(overall)
-    above = (found.adjusted < found.alpha) & (found.difference > 0)  # row is better than column
+    above = found.apart & (found.difference > 0)  # row is better than column
     low = 1 + above.sum(axis=0)
     high = models - above.sum(axis=1)
     order = sorted(range(models), key=lambda model: (-overall[model], model))

@@ -11,15 +11,13 @@ from sparkle_bench.errors import PromptError
 from sparkle_bench.exchange.incoming import EDITOR
 from sparkle_bench.judges import judge_key
 from sparkle_bench.prompts import Prompt, folder, load_prompt
-from sparkle_bench.records import JUDGE_FIELDS, Judgment, unusable
+from sparkle_bench.records import JUDGE_FIELDS, MOST_REPEATS, Judgment, unusable
 from sparkle_bench.rubric import READER, Rubric, rubric_from_data
 from sparkle_bench.run import usage
 from sparkle_bench.store import NAME
 from sparkle_bench.verification.findings import FORM, SOURCES, Findings
 from sparkle_bench.verification.reading import Line, Result, document
 
-MOST_REPEATS = 100
-"""What an identity calls the judge of the authors' own score files."""
 _READER = re.compile(r"(forgiving|strict) (\d{1,9})")
 
 

@@ -13,9 +13,9 @@ from pathlib import Path
 
 from sparkle_bench import leaderboard
 from sparkle_bench.errors import SparkleError, StoreError, printable
+from sparkle_bench.records import MOST_REPEATS
 from sparkle_bench.store import Store
 from sparkle_bench.verification.belonging import Tree, unread_prompts
-from sparkle_bench.verification.judged import MOST_REPEATS
 
 RUBBISH = (SparkleError, OSError, ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 """What reading a damaged or made-up result may raise."""

@@ -146,17 +146,24 @@
   function sort(column, desc) {
     sparkle.params.set({sort: column.key, desc: desc ? "1" : null});
     refresh();
-    [...parts.table.querySelectorAll("thead button")].find((one) => one.dataset.key === column.key)?.focus();
+    [...parts.table.querySelectorAll("thead button")].find((one) => one.dataset.key === column.key)?.focus({preventScroll: true});
+  }
+
+  /** Say that columns are out of sight, as long as the last one is. */
+  function hint() {
+    const {scrollLeft, scrollWidth, clientWidth} = parts.table;
+    parts.more.hidden = scrollLeft + clientWidth > scrollWidth - 8;
   }
 
   /** Draw all that follows from the address; the controls keep the focus. */
   function refresh() {
     const now = state();
     const found = rows(now);
-    const {scrollLeft} = parts.table;
+    const {scrollLeft, scrollTop} = parts.table;
     parts.table.replaceChildren(found.length ? sparkle.table.draw(found, now, {onSort: sort, onPick: pick})
       : el("p", {class: "empty"}, "No model fits the search and the filters."));
-    parts.table.scrollLeft = scrollLeft;
+    Object.assign(parts.table, {scrollLeft, scrollTop});
+    hint();
     parts.count.textContent = `${found.length} of ${sparkle.data.models.length} models`;
     parts.note.replaceChildren(...[note(now)].filter(Boolean));
     sparkle.fill(parts.tray, tray(now));
@@ -167,7 +174,8 @@
     const now = state();
     sparkle.title("Board");
     parts = {
-      table: el("div", {class: "wide", tabindex: "0", role: "region", "aria-label": "The board’s table"}),
+      table: el("div", {class: "wide", tabindex: "0", role: "region", "aria-label": "The board’s table", onscroll: hint}),
+      more: el("span", {class: "hint", "aria-hidden": "true", hidden: true}, "more columns →"),
       count: el("span", {role: "status", class: "count"}),
       note: el("div", {"aria-live": "polite"}),
       tray: el("div", {class: "tray"}),
@@ -180,9 +188,10 @@
       el("h2", {class: "unseen"}, "Board"),
       filters(now),
       el("div", {class: "bar-line"}, parts.count, parts.clear, el("span", {class: "push"}), pickColumns(now), downloads()),
-      parts.note, parts.tray, parts.table,
+      parts.note, el("div", {class: "over"}, parts.tray, parts.more), parts.table,
     );
     refresh();
+    new ResizeObserver(hint).observe(parts.table);
   }
 
   /** `/` goes to the search, as on many pages; Escape closes an open list. */

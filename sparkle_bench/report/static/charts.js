@@ -5,14 +5,44 @@
   const {el, bdi} = sparkle;
   const f = sparkle.format;
 
-  /** A table that scrolls in its own box. */
+  /** A table that scrolls in its own box, and can be downloaded. */
   function table(label, heads, rows) {
-    return el("div", {class: "wide", tabindex: "0", role: "region", "aria-label": label},
+    const box = el("div", {class: "wide", tabindex: "0", role: "region", "aria-label": label},
       el("table", null,
         el("thead", null, el("tr", null, heads.map(([text, kind = "number"]) =>
           el("th", {scope: "col", class: kind}, text)))),
         el("tbody", null, rows)));
+    return el("div", null, box, download(label, box));
   }
+
+  /** What a cell says in one line; a drawing says what is read out of it, and a number has the minus of a keyboard. */
+  function said(cell) {
+    const text = cell.querySelector("[role=img]")?.getAttribute("aria-label") ?? cell.innerText;
+    return text.trim().replace(/^−(?=\d+(\.\d+)?$)/, "-");
+  }
+
+  /** The cells of a table as they are shown; a cell over many columns stands in the first, and a column of drawings alone is left out. */
+  function cells(shown) {
+    const lines = [...shown.rows].map((row) => [...row.cells].flatMap((cell) => [said(cell), ...Array(cell.colSpan - 1).fill("")]));
+    const kept = (lines[0] ?? []).map((_, place) => lines.some((line) => line[place]));
+    return lines.map((line) => line.filter((_, place) => kept[place]));
+  }
+
+  /** A button that hands over a table as it then stands in its box. */
+  function download(label, box) {
+    const save = () => {
+      const shown = box.querySelector("table");
+      if (!shown) return;
+      const {benchmark, judge} = sparkle.data.board;
+      const text = cells(shown).map((line) => line.map(sparkle.table.quotedCell).join(",")).join("\n");
+      const name = label.toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-|-$/g, "").slice(0, 80);
+      sparkle.table.save(`${text}\n`, `${benchmark.name}-${judge.key}-${name}.csv`);
+    };
+    return el("p", {class: "save"}, el("button", {type: "button", "aria-label": `Download as CSV: ${label}`, onclick: save}, "CSV"));
+  }
+
+  /** The tables that stand on the page without scripts too. */
+  for (const box of document.querySelectorAll("section .wide")) box.after(download(box.getAttribute("aria-label"), box));
 
   /** A list of names and what is said of them; what is not known is left out. */
   function facts(pairs) {
@@ -65,5 +95,5 @@
 
   const p = (value) => (value === null ? f.NONE : value < 0.001 ? "<0.001" : value.toFixed(3));
 
-  sparkle.charts = {table, facts, shown, sampleLink, place, pair, p};
+  sparkle.charts = {table, download, facts, shown, sampleLink, place, pair, p};
 })();

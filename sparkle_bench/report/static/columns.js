@@ -148,7 +148,7 @@
         {...part, of: counted("no_edit"), show: (n) => n ?? f().NONE}),
       value("no_verdict", "No verdict", "Samples with a video that the judge gave no marks; they never count.",
         {...part, of: counted("no_verdict"), show: (n) => n ?? f().NONE}),
-      value("not_attempted", "Not tried", "Samples that nobody has tried to edit yet.",
+      value("not_attempted", "Not attempted", "Samples that nobody has tried to edit yet.",
         {...part, of: counted("not_attempted"), show: (n) => n ?? f().NONE}),
       value("flagged", "Flagged", "Samples where marks contradict what was measured from the pixels; a flag changes no mark.",
         {...part, show: (n, row) => (n === null ? f().NONE : `${n} of ${row.measured}`)}),

@@ -106,7 +106,7 @@
     }).filter(({range}) => range > 0);
     found.sort((a, b) => b.range - a.range || a.s - b.s);
     const lines = found.slice(0, MOST_SAMPLES).map(({sample, means, range}) => el("tr", null,
-      el("th", {scope: "row", class: "text wider"}, sparkle.charts.sampleLink(sample, names),
+      el("th", {scope: "row", class: "text wider"}, sparkle.charts.sampleLink(sample, names), " ",
         el("small", null, sparkle.charts.place(sample))),
       means.map((mean) => el("td", null, f.number(mean))), el("td", null, f.number(range))));
     return el("section", {"aria-labelledby": "differ"}, el("h3", {id: "differ"}, "Samples that differ most"),

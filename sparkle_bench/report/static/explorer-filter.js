@@ -2,7 +2,6 @@
 "use strict";
 
 (() => {
-  const MOST_MODELS = 4;
   const FIRST_MODELS = 3;
   /** What no model is called: names begin with a letter or a digit. */
   const ANY = ".any";
@@ -30,8 +29,8 @@
     const {byName, models} = sparkle.data;
     const named = sparkle.list(sparkle.params.get("models")).filter((name) => byName.has(name));
     const picked = named.length ? named : sparkle.list(sparkle.params.get("pick")).filter((name) => byName.has(name));
-    if (picked.length) return [...new Set(picked)].slice(0, MOST_MODELS);
-    const best = models.filter((row) => row.model !== "identity").slice(0, FIRST_MODELS);
+    if (picked.length) return [...new Set(picked)].slice(0, sparkle.state.MOST_PICKED);
+    const best = models.filter((row) => !row.control).slice(0, FIRST_MODELS);
     return (best.length ? best : models.slice(0, FIRST_MODELS)).map((row) => row.model);
   }
 
@@ -108,8 +107,10 @@
   /** Functions of a sample's place that filters, sorting and the list share. */
   function numbers(state) {
     const every = sparkle.data.models.map((row) => row.model);
+    // The control does nothing: beside it there is no sample on which the models agree.
+    const editing = sparkle.data.models.filter((row) => !row.control).map((row) => row.model);
     const those = state.of === ANY ? every : state.of ? [state.of] : state.models;
-    const compared = state.of === ANY ? every : state.models;
+    const compared = state.of === ANY ? editing : state.models;
     const table = (names, make) => names.map((name) => make(name, state.dim));
     const [means, differences, comparedMeans] = [
       table(those, mean),
@@ -214,7 +215,6 @@
 
   sparkle.filter = {
     ANY,
-    MOST_MODELS,
     LEAST_DIFFERENCE,
     STATUSES,
     SORTS,

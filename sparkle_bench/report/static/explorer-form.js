@@ -186,7 +186,7 @@
       (name) => name && changed([...now, name]),
     );
     add.setAttribute("aria-label", "Add a model");
-    add.disabled = now.length >= sparkle.filter.MOST_MODELS || !rest.length;
+    add.disabled = now.length >= sparkle.state.MOST_PICKED || !rest.length;
     const chips = now.map((name, series) =>
       el(
         "li",

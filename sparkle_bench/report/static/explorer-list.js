@@ -9,6 +9,7 @@
     sparkle.title("Samples");
     const table = el("div", {class: "wide", tabindex: "0", role: "region", "aria-label": "Samples"});
     const found = el("p", {class: "count", role: "status"});
+    const save = sparkle.charts.download("Samples", table);
     const summary = el("summary");
     const again = () => {
       const on = sparkle.filter.active();
@@ -21,10 +22,10 @@
       el("h2", null, "Samples"),
       sparkle.explorerForm.models(chosen),
       el("details", {class: "filters", open: window.innerWidth > 640}, summary, sparkle.explorerForm.form(again)),
-      found,
+      el("div", {class: "bar-line"}, found, el("span", {class: "push"}), save),
       table,
     );
-    again();
+    return again();
   }
 
   async function fillTable(container, told) {
@@ -35,7 +36,9 @@
     const places = sparkle.filter.places(state, flagged);
     const all = sparkle.data.samples.length;
     told.textContent = places.length === all ? `All ${all} samples` : `${places.length} of ${all} samples`;
+    const {scrollTop, scrollLeft} = container;
     sparkle.fill(container, places.length ? table(state, places, () => fillTable(container, told)) : empty());
+    Object.assign(container, {scrollTop, scrollLeft});
   }
 
   const empty = () => el("p", {class: "empty"}, "No sample passes these filters.");
@@ -78,7 +81,7 @@
     const link = sparkle.href(["samples"], sparkle.filter.kept()).split("?")[1];
     const resort = () => {
       const focused = document.activeElement?.dataset?.sort;
-      again().then(() => focused !== undefined && document.querySelector(`.samples [data-sort="${focused}"]`)?.focus());
+      again().then(() => focused !== undefined && document.querySelector(`.samples [data-sort="${focused}"]`)?.focus({preventScroll: true}));
     };
     return el(
       "table",
@@ -112,6 +115,7 @@
         "th",
         {scope: "row", class: "text"},
         el("a", {href: address}, bdi(sample.id)),
+        " ",
         el("small", null, bdi(sample.theme), ", ", bdi(sample.subtheme)),
         el("span", {class: "instructed", dir: "auto"}, excerpt(sample.instruction, 300)),
       ),
@@ -125,11 +129,7 @@
 
   function told(statuses) {
     const have = (letter) => statuses.filter((one) => one.includes(letter)).length;
-    const counts = [
-      ["e", "no edit"],
-      ["v", "no verdict"],
-      ["u", "not attempted"],
-    ].map(([letter, words]) => [have(letter), words]);
+    const counts = Object.entries(sparkle.format.STATES).map(([letter, words]) => [have(letter), words]);
     const words = counts
       .filter(([count]) => count)
       .map(([count, text]) => (statuses.length > 1 ? `${text} ×${count}` : text));

@@ -29,11 +29,8 @@
     return rest === null ? null : `${folder(base)}/${rest}`;
   };
 
-  /** A bundle's poster: beside its video, or in a folder of its own. */
-  function poster(media, of, sample, url) {
-    if (media?.beside) return url.replace(/\.mp4$/, ".jpg");
-    return media?.posters ? inside(media.posters, `${of}/${sample.id}.jpg`) : null;
-  }
+  /** A bundle's poster lies beside its video; elsewhere there are none. */
+  const poster = (media, url) => (media?.files ? url.replace(/\.mp4$/, ".jpg") : null);
 
   const missing = (why) => ({url: null, why, poster: null});
 
@@ -41,7 +38,7 @@
     const {media} = sparkle.data;
     const path = media?.files ? own(media.files.source, sample.id) : null;
     const url = media?.files ? path && folder(path) : media?.sources ? inside(media.sources, sample.source) : null;
-    return url ? {url, why: "", poster: poster(media, SOURCE, sample, url)} : missing("The source video is not here.");
+    return url ? {url, why: "", poster: poster(media, url)} : missing("The source video is not here.");
   }
 
   function edit(model, sample, found) {
@@ -53,7 +50,7 @@
     if (media?.files) {
       const path = own(own(media.files.models, model), sample.id);
       const url = path && folder(path);
-      return url ? {url, why: "", poster: poster(media, model, sample, url)} : missing("The video is not here.");
+      return url ? {url, why: "", poster: poster(media, url)} : missing("The video is not here.");
     }
     const here = media?.results && media.models.includes(model);
     const url = here ? inside(`${media.results}/${model}`, found.video) : null;

@@ -6,7 +6,6 @@
   /** Letters of a reply that are shown without a click. */
   const LONG = 1500;
   const NONE = "–";
-  const STATES = {e: "no edit", v: "no verdict", u: "not attempted"};
 
   /**
    * @param about {model, series, s, details, video}: the model's place among the shown ones, the sample's place, what is known
@@ -89,7 +88,7 @@
       repeats.map((r) => el("td", null, sparkle.format.number(repeatMean(about, marks, r)))),
       many ? el("td", {class: "mean"}, sparkle.format.number(marks.sampleMean(about.s))) : null,
     );
-    return el(
+    const box = el(
       "div",
       {class: "wide", tabindex: "0", role: "region", "aria-label": `Marks of ${about.model}`},
       el(
@@ -113,6 +112,8 @@
         el("tbody", null, rows, overall),
       ),
     );
+    const sample = sparkle.data.samples[about.s];
+    return [box, sparkle.charts.download(`Marks of ${about.model}, ${sample.id}`, box)];
   }
 
   function repeatMean(about, marks, r) {
@@ -122,7 +123,7 @@
 
   function markCell(about, marks, r, d) {
     const [counted, raw] = [marks.counted(about.s, r, d), marks.raw(about.s, r, d)];
-    if (counted === null) return el("td", {class: "quiet", title: STATES[marks.status(about.s, r)]}, NONE);
+    if (counted === null) return el("td", {class: "quiet", title: sparkle.format.STATES[marks.status(about.s, r)]}, NONE);
     const lowered = raw !== null && raw > counted;
     const soft = about.details?.verdicts?.[r]?.soft?.[sparkle.data.board.rubric.dimensions[d].key];
     return el(

@@ -57,7 +57,7 @@
     self.listener = (event) => onKey(self, event);
     document.addEventListener("keydown", self.listener);
     find(self);
-    fill(self);
+    return fill(self);
   }
 
   function heading({sample}) {

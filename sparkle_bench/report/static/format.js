@@ -4,6 +4,8 @@
 (() => {
   const {el, svg} = sparkle;
   const NONE = "–";
+  /** What a letter of `marks.status` stands for; "s" is scored. */
+  const STATES = {e: "no edit", v: "no verdict", u: "not attempted"};
 
   /** Two digits as all other files of the board have them: a tie such as 3.125, exact in binary, goes to the even digit. */
   function number(value, digits = 2) {
@@ -157,7 +159,7 @@
   }
 
   sparkle.format = {
-    NONE, number, share, signed, amount, parameters, bounds, pair, middle, around, intervalText, confidence, estimate,
+    NONE, STATES, number, share, signed, amount, parameters, bounds, pair, middle, around, intervalText, confidence, estimate,
     whiskers, key, spread, excerpt, long,
   };
 })();

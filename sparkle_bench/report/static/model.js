@@ -101,8 +101,6 @@
         el("div", null, el("h4", null, "Worst"), list(ranked.slice(-few).reverse()))));
   }
 
-  const WORDS = new Map([["e", "no edit"], ["v", "no verdict"], ["u", "not tried"]]);
-
   /** The samples on which a model has no marks, by kind. */
   function failed(marks) {
     const found = [];
@@ -126,7 +124,7 @@
   function failures(row, marks) {
     const found = failed(marks);
     if (!found.length) return section("Failures", el("p", null, "None: every sample has all its verdicts."));
-    const counts = ["e", "v", "u"].map((kind) => [found.filter(({kinds}) => kinds.includes(kind)).length, WORDS.get(kind)])
+    const counts = Object.entries(f.STATES).map(([kind, word]) => [found.filter(({kinds}) => kinds.includes(kind)).length, word])
       .filter(([count]) => count).map(([count, word]) => `${count} ${word}`).join(", ");
     const told = found.filter(({kinds}) => kinds.some((kind) => kind !== "u")).slice(0, MOST_FAILURES);
     const cells = new Map();
@@ -134,7 +132,7 @@
       const cell = el("td", {class: "text wider"}, "…");
       cells.set(sample.id, cell);
       return el("tr", null, el("th", {scope: "row", class: "text"}, sparkle.charts.sampleLink(sample, [row.model])),
-        el("td", {class: "text"}, kinds.map((kind) => WORDS.get(kind)).join(", ")), cell);
+        el("td", {class: "text"}, kinds.map((kind) => f.STATES[kind]).join(", ")), cell);
     });
     if (rows.length) {
       sparkle.load(row.model).then(
@@ -206,7 +204,7 @@
       el("p", {class: "actions"},
         el("a", {class: "button", href: sparkle.href(["samples"], {models: sparkle.unlist([name])})}, "See its samples"), " ",
         el("a", {class: "button", href: sparkle.href(["compare"], {pick: sparkle.unlist([...new Set([name,
-          ...sparkle.state.picked()])].slice(0, 4))})}, "Compare"), " ",
+          ...sparkle.state.picked()])].slice(0, sparkle.state.MOST_PICKED))})}, "Compare"), " ",
         el("a", {class: "button", href: `page/details/${encodeURIComponent(name)}.js`, download: `${name}.js`}, "All it was told (data)")),
       headline(row),
       ...[dimensions(row, marks), themes(row), standing(row), elsewhere(row), extremes(row, marks), failures(row, marks), noise(row),

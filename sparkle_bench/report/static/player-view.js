@@ -211,6 +211,12 @@
     self.save({wipe: pair ? sparkle.unlist(pair) : null});
   }
 
+  /** On a phone the button is far below the pictures, and the controls lie on what is at the bottom of the window. */
+  function showTile(self, tile) {
+    const {top, bottom} = tile.getBoundingClientRect();
+    if (top < 0 || bottom > self.parts.node.getBoundingClientRect().top) tile.scrollIntoView({block: "start"});
+  }
+
   function toggleWipe(self) {
     if (self.wiping || self.tiles.length < 2) {
       keepWipe(self, null);
@@ -219,6 +225,7 @@
     const playing = self.player.tracks.filter((track) => track.state !== "none" && track.state !== "failed");
     const those = (playing.length > 1 ? playing : self.player.tracks).map((track) => track.name);
     keepWipe(self, [those[0], those[1]]);
+    showTile(self, self.tiles.find((one) => one.name === those[0]).tile);
   }
 
   /** Choosing the video of the other side swaps the two. */

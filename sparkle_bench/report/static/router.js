@@ -6,7 +6,11 @@
   const KEPT = ["dark"];
   let shown = null;
   let drawn = null;
-  let boardParams = "";
+  /** What board and samples were left with, for the links at the top of the page. */
+  const left = new Map();
+  /** Milliseconds without scrolling before it is noted how far. */
+  const REST = 150;
+  let scrolling = 0;
 
   function decoded(segment) {
     try {
@@ -49,7 +53,8 @@
 
   function put(hash, push) {
     if (hash === location.hash) return;
-    history[push ? "pushState" : "replaceState"](null, "", hash);
+    if (push) keep();
+    history[push ? "pushState" : "replaceState"](push ? null : history.state, "", hash);
     onAddress();
   }
 
@@ -74,15 +79,25 @@
     }
   }
 
+  /** A sample has its list's filters, and a place in its videos besides. */
+  function leave({name, params}) {
+    const kept = new URLSearchParams(params);
+    kept.delete("t");
+    if (name === "board" || name === "samples") left.set(name, kept.toString());
+    if (name === "sample") left.set("samples", kept.toString());
+  }
+
   /** What all views have in common follows the address too. */
   function onAddress() {
     const now = route();
     const root = document.documentElement;
     const dark = now.params.get("dark") ?? "";
-    if (now.name === "board") boardParams = now.params.toString();
+    leave(now);
+    const pick = now.params.get("pick") ?? new URLSearchParams(left.get("board") ?? "").get("pick");
     for (const link of document.querySelectorAll("[data-nav]")) {
       const name = link.dataset.nav;
-      const params = new URLSearchParams(name === "board" ? boardParams : "");
+      const params = new URLSearchParams(left.get(name) ?? "");
+      if (name === "compare") filled(params, {pick});
       link.setAttribute("href", written({name, rest: [], params}));
       if (name === now.name || (name === "samples" && now.name === "sample")) link.setAttribute("aria-current", "page");
       else link.removeAttribute("aria-current");
@@ -101,6 +116,7 @@
     if (shown === view && drawn === key && view.update && view.update(container, now, sparkle.data)) return;
     const first = shown === null;
     const other = drawn !== key;
+    const to = history.state ?? (other ? {} : scrolled());
     if (shown && shown.leave) shown.leave();
     shown = view;
     drawn = key;
@@ -109,14 +125,38 @@
     for (const part of document.querySelectorAll("[data-on]")) {
       part.hidden = !part.dataset.on.split(" ").includes(now.name);
     }
-    view.render(container, now, sparkle.data);
+    const later = view.render(container, now, sparkle.data);
+    scrollBack(to);
+    if (to.y || to.box) later?.then(() => shown === view && drawn === key && scrollBack(to)); // the page may only now be as long
     if (!first && other) arrive(container);
+  }
+
+  // -- how far a view is scrolled ---------------------------------------------------------------------------------------
+
+  /** Long tables scroll in a box of their own. */
+  const box = () => document.querySelector("#view > .wide");
+
+  const scrolled = () => ({y: window.scrollY, box: box()?.scrollTop ?? 0});
+
+  function scrollBack({y = 0, box: inside = 0}) {
+    window.scrollTo(0, y);
+    if (box()) box().scrollTop = inside;
+  }
+
+  /** Whoever goes back stands where they were: each entry of the history keeps how far its view was scrolled. */
+  function keep() {
+    clearTimeout(scrolling);
+    history.replaceState(scrolled(), "");
+  }
+
+  function onScroll() {
+    clearTimeout(scrolling);
+    scrolling = setTimeout(keep, REST);
   }
 
   /** Whoever follows a link by keyboard or hears the page stands at the new view's heading. */
   function arrive(container) {
-    window.scrollTo(0, 0);
-    const heading = container.querySelector("h1, h2") || container;
+    const heading = container.querySelector("h1, h2") || document.querySelector("[data-on]:not([hidden]) h2") || container;
     heading.setAttribute("tabindex", "-1");
     heading.focus({preventScroll: true});
   }
@@ -129,6 +169,10 @@
   function start() {
     document.documentElement.classList.add("scripted");
     for (const part of document.querySelectorAll("[data-static]")) part.remove();
+    history.scrollRestoration = "manual";
+    document.addEventListener("scroll", onScroll, {passive: true, capture: true}); // those of boxes do not bubble
+    document.addEventListener("click", keep, {capture: true});
+    window.addEventListener("popstate", () => clearTimeout(scrolling)); // from here on the entry is another
     window.addEventListener("hashchange", onHash);
     chooseColours();
     document.querySelector(".skip")?.addEventListener("click", (event) => {

@@ -136,8 +136,6 @@ window.sparkle = (() => {
   const views = new Map();
 
   return {
-    /** The result that is the source itself. */
-    CONTROL: "identity",
     data,
     el,
     svg,

@@ -7,6 +7,7 @@
 (() => {
   const {el, bdi} = sparkle;
   const FORMULA = /^[=+\-@]/;
+  const NUMBER = /^[+-]?\d+(\.\d+)?$/;
 
   /** Rows in the parts of the board that do not mix: each track's ranked ones, then those below the line. */
   function parts(rows) {
@@ -53,7 +54,7 @@
 
   function badges(row) {
     const found = [];
-    if (row.model === sparkle.CONTROL) found.push(["control", "The source itself, handed in as an edit: what doing nothing gets."]);
+    if (row.control) found.push(["control", "The source itself, handed in as an edit: what doing nothing gets."]);
     if (row.judged === "self-reported") found.push(["self-reported", "Its makers handed in the verdicts; nobody judged it here."]);
     if (elsewhere(row.model).length) found.push(["quoted", "Also printed elsewhere; its page here says where, and how the model there differs."]);
     if (row.overlap === "yes") found.push(["training overlap", "Its training data overlaps the benchmark’s sources, as declared."]);
@@ -100,7 +101,7 @@
       found.append(el("tr", {class: "part"}, el("th", {scope: "rowgroup", colspan: columns.length}, el("span", null, label))));
     }
     for (const row of part.rows) {
-      found.append(el("tr", {class: row.model === sparkle.CONTROL ? "control" : null}, columns.map((column) =>
+      found.append(el("tr", {class: row.control ? "control" : null}, columns.map((column) =>
         (column.key === "model" ? nameCell(row, state, onPick) : cell(column, row, state)))));
     }
     return found;
@@ -140,7 +141,7 @@
     if (value === null || value === undefined) return "";
     if (typeof value === "number") return String(Math.round(value * 1e4) / 1e4);
     const line = String(value).split(/\s+/).filter(Boolean).join(" ");
-    const safe = FORMULA.test(line) ? `'${line}` : line;
+    const safe = FORMULA.test(line) && !NUMBER.test(line) ? `'${line}` : line;
     return /[",]/.test(safe) ? `"${safe.replace(/"/g, '""')}"` : safe;
   }
 

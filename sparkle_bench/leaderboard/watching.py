@@ -36,7 +36,10 @@ class Pace:
 
 
 def stamps(store: Store) -> Stamps:
-    """Return what the file system says of all that boards are made from: results, a root's own prompts, quoted scores."""
+    """Return what the file system says of all that boards are made from.
+
+    These are results, the notes of what was judged here, a root's own prompts, and quoted scores.
+    """
     found: dict[tuple[str, str], tuple[int, int]] = {}
     for model in store.models():
         try:
@@ -47,6 +50,8 @@ def stamps(store: Store) -> Stamps:
                 _add(found, model, store.judged_dir(model, key), named)
         except StoreError:  # a name that no result can have: rebuilding will say so
             found[model, "its name"] = (0, 0)
+    noted = store.judged_here_path()
+    _add(found, "judging", noted.parent, {noted.name: noted.name})
     for path in sorted((store.root / "prompts").rglob("*")):
         _add(found, "prompts", path.parent, {path.name: path.name})
     for path in sorted((store.kept()[1] / "published").glob("*.csv")):
