@@ -255,18 +255,18 @@ G = TypeVar("G")
 
 def _group(kind: type[G], data: Mapping[str, Any]) -> G:
     for name, allowed in _kinds(cast(Hashable, kind)).items():
-        if not isinstance(data[name], allowed) or (isinstance(data[name], bool) and bool not in allowed):
+        if type(data[name]) not in allowed:  # JSON has no subclasses, and true is no number
             raise TypeError(f"{kind.__name__}.{name} is {data[name]!r}")
     return kind(**data)
 
 
 @functools.cache
-def _kinds(kind: Any) -> dict[str, tuple[type, ...]]:
+def _kinds(kind: Any) -> dict[str, frozenset[type]]:
     """Return the types that each signal of a group may have; a whole number may stand for a float."""
     found = {}
     for name, hint in typing.get_type_hints(kind).items():
         kinds = typing.get_args(hint) or (hint,)
-        found[name] = (*kinds, int) if float in kinds else kinds
+        found[name] = frozenset((*kinds, int) if float in kinds else kinds)
     return found
 
 

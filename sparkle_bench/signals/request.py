@@ -89,8 +89,13 @@ def implied_motion(instruction: str, rules: Rules) -> str:
 
     Stillness comes first ("a still photograph of a crashing wave"), then the strongest word.
     """
+    return _motion(instruction, tuple((kind, rules.motion.get(kind, ())) for kind in (STILL, ENERGETIC, GENTLE)))
+
+
+@functools.lru_cache(maxsize=4096)  # the same for every model on a board
+def _motion(instruction: str, words: tuple[tuple[str, tuple[str, ...]], ...]) -> str:
     text = " ".join(_CLAUSE.sub(_of_the_scene, instruction).lower().split())
-    return next((kind for kind in (STILL, ENERGETIC, GENTLE) if _has(text, rules.motion.get(kind, ()))), UNSTATED)
+    return next((kind for kind, beginnings in words if _has(text, beginnings)), UNSTATED)
 
 
 def _of_the_scene(clause: re.Match[str]) -> str:
