@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests import cli
+from tests import cli, page
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 DATA = Path(__file__).parent.parent.parent / "shared" / "data"
 
@@ -27,6 +31,13 @@ def data() -> Path:
 def mini(data: Path) -> Path:
     """Eight real samples in Sparkle-Bench's layout."""
     return data / "sparkle-bench-mini"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A real Chromium; a test that needs it is left out, and says so, where there is none."""
+    with page.chromium() as found:
+        yield found
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -33,12 +33,6 @@ SCHEMES = {
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with page.chromium() as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
 def board(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> VideoBoard:
     return made(tmp_path_factory.mktemp("explorer"), MADE)
 

@@ -143,20 +143,15 @@ def test_failed_questions_are_asked_for_too(road: Road, judge: Judge, fake: Fake
     assert here(road.store)
 
 
+def eval_of(fake: FakeJudge) -> list[str]:
+    """The command that has the control judged."""
+    of_judge = ["--judge-url", fake.url, "--frames", "2", "--no-signals"]
+    return ["eval", "--model", "identity", "--bench", "bench", *of_judge]
+
+
 def test_shards_that_run_beside_each_other_make_one_result(road: Road, fake: FakeJudge) -> None:
     fake.answer = lambda body: Answer(delay=0.2)
-    words = [
-        "eval",
-        "--model",
-        "identity",
-        "--bench",
-        "bench",
-        "--judge-url",
-        fake.url,
-        "--frames",
-        "2",
-        "--no-signals",
-    ]
+    words = eval_of(fake)
     both = [cli.start(*words, "--shard", f"{part}/2", cwd=road.root) for part in (0, 1)]
     for process in both:
         _, err = process.communicate(timeout=120)
@@ -266,19 +261,7 @@ def test_what_is_imported_into_a_result_that_was_judged_here_is_told(road: Road,
 
 def test_lines_of_a_killed_run_are_known_to_the_next(road: Road, fake: FakeJudge) -> None:
     fake.answer = lambda body: Answer(delay=0.3)
-    words = [
-        "eval",
-        "--model",
-        "identity",
-        "--bench",
-        "bench",
-        "--judge-url",
-        fake.url,
-        "--frames",
-        "2",
-        "--no-signals",
-    ]
-    words += ["--workers", "1"]
+    words = [*eval_of(fake), "--workers", "1"]
     process = cli.start(*words, cwd=road.root)
     deadline = time.monotonic() + 60
     while len(fake.requests) < 3 and time.monotonic() < deadline:

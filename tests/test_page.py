@@ -7,7 +7,7 @@ import itertools
 import json
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -46,12 +46,6 @@ def made(root: Path, of: Made) -> Path:
     store = Store(root=root)
     [board] = rebuild(store)
     return store.board_dir(board.benchmark, board.judge_key)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with page.chromium() as found:
-        yield found
 
 
 @pytest.fixture(scope="module")

@@ -34,12 +34,6 @@ Open = Callable[..., AbstractContextManager[Seen]]
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with page.chromium() as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
 def board(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> VideoBoard:
     return made(tmp_path_factory.mktemp("player"), MADE)
 
