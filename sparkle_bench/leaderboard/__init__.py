@@ -33,10 +33,9 @@ from sparkle_bench.leaderboard.entry import (
 )
 from sparkle_bench.leaderboard.kept import Read, Reading, read, remember
 from sparkle_bench.leaderboard.published import Quoted, read_published
-from sparkle_bench.leaderboard.ranking import Board, Row, missing, ranked_board
+from sparkle_bench.leaderboard.ranking import Board, Row, ranked_board
 from sparkle_bench.leaderboard.table import (
     DIGITS,
-    flag_labels,
     pairs,
     row_values,
     statistics,
@@ -60,9 +59,7 @@ __all__ = [
     "code",
     "derived_texts",
     "evidence",
-    "flag_labels",
     "index_texts",
-    "missing",
     "ranked_board",
     "read_entry",
     "read_published",
